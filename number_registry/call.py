@@ -1,0 +1,92 @@
+"""A call as values: what came in (Call) and what shall happen (Verdict); no SIP header names, no
+decisions.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from number_registry.e164 import E164
+from number_registry.model import Address
+
+
+class Side(StrEnum):
+    """Which kind of neighbour sent the call."""
+
+    CARRIER = "carrier"
+    PBX = "pbx"
+
+
+class Peer(NamedTuple):
+    """A known neighbour, found by the network a message came from. ``trunk`` is empty for a PBX."""
+
+    side: Side
+    name: str
+    trunk: str = ""
+
+
+class Call(NamedTuple):
+    """What is known of a new call once its sender's way of writing has been read away.
+
+    ``called``: an E164 where the digits are a full number, else the digits as dialled (extension,
+    short code). ``caller``: the caller's number, or the extension behind a PBX; empty when withheld
+    or unreadable.
+    """
+
+    peer: Peer
+    called: str
+    caller: str = ""
+    withheld: bool = False
+
+
+class Rule(NamedTuple):
+    """One step of the decision, in words a telecom engineer understands: the trace is a list of
+    these.
+    """
+
+    name: str
+    said: str
+
+
+class ToPbx(NamedTuple):
+    """Ring a PBX: its addresses in the order to try, the number that was called, the caller to
+    show.
+    """
+
+    pbx: str
+    addresses: tuple[Address, ...]
+    did: E164
+    caller: str
+    withheld: bool
+    trace: tuple[Rule, ...]
+
+
+class ToCarrier(NamedTuple):
+    """Leave to the phone network by this carrier, showing this number."""
+
+    carrier: str
+    called: str
+    shown: E164
+    emergency: bool
+    trace: tuple[Rule, ...]
+
+
+class Reject(NamedTuple):
+    """Answer with a final SIP status. ``reason`` is for people and records; what the caller is told
+    is constant.
+    """
+
+    status: int
+    reason: str
+    trace: tuple[Rule, ...]
+
+
+class Drop(NamedTuple):
+    """Say nothing at all: an unknown source learns not even that someone is here."""
+
+    reason: str
+    trace: tuple[Rule, ...]
+
+
+Verdict = ToPbx | ToCarrier | Reject | Drop

@@ -1,0 +1,118 @@
+"""Answers routing's questions from the published copy: packed numbers plus the decoded directory;
+no I/O, no decisions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from number_registry.cache_layout import unpack_group, unpack_number
+from number_registry.directory import NumberRoute
+from number_registry.e164 import E164
+from number_registry.errors import CacheCorruptError, RefuseError
+from number_registry.model import Address, Pbx, PbxState, Person, Scenario, Site, State
+
+# Looked up by the packed value, since calling the enum costs a microsecond each; 0 is no state and
+# never looked up.
+_STATES = (State.RELEASED, *State)
+_SCENARIOS = (Scenario.SCRIPT, Scenario.DIRECT, Scenario.SCRIPT, Scenario.SCRIPT)
+
+
+class PackedNumbers(Protocol):
+    """Where packed values come from: a SnapshotView, or one that asks Redis for what the snapshot
+    does not know.
+    """
+
+    def number(self, e164: int) -> int:
+        """The packed value, 0 = not a number of ours."""
+
+    def group(self, index: int) -> int:
+        """The packed value, 0 = no such group."""
+
+
+class CompactDirectory:
+    """The `Directory` of a SIP worker.
+
+    Build it anew when the directory's generation changes; numbers are read live.
+
+    Raises CacheCorruptError when the content is not what the publisher writes, so the caller keeps
+    the one it had.
+    """
+
+    def __init__(self, numbers: PackedNumbers, content: dict[str, Any]) -> None:
+        self._numbers = numbers
+        try:
+            self._carriers: list[str | None] = list(content["carriers"])
+            self._by_index = [_pbx(entry) for entry in content["pbxs"]]
+            self._people = {ext: _person(ext, entry) for ext, entry in content["people"].items()}
+            self._sites = {name: _site(name, entry) for name, entry in content["sites"].items()}
+            self._emergency = frozenset(str(digits) for digits in content["emergency"])
+        except (KeyError, TypeError, AttributeError, ValueError, RefuseError) as error:
+            raise CacheCorruptError(f"directory: {type(error).__name__}: {error}") from error
+        self._pbxs = {pbx.name: pbx for pbx in self._by_index if pbx is not None}
+
+    def number(self, e164: E164) -> NumberRoute | None:
+        packed = self._numbers.number(int(e164))
+        if not packed:
+            return None
+        group, carrier, state, other, other_state, scenario, _recording = unpack_number(packed)
+        name = self._carrier(carrier)
+        tenancies: tuple[tuple[str, State], ...] = ()
+        if state and name is not None:
+            tenancies = ((name, _STATES[state]),)
+        if other_state and (name := self._carrier(other)) is not None:
+            tenancies += ((name, _STATES[other_state]),)
+        return NumberRoute(tenancies, self._attached(group), _SCENARIOS[scenario])
+
+    def pbx(self, name: str) -> Pbx | None:
+        return self._pbxs.get(name)
+
+    def person(self, extension: str, pbx: str) -> Person | None:
+        person = self._people.get(extension)
+        return person if person is not None and person.pbx in ("", pbx) else None
+
+    def site(self, name: str) -> Site | None:
+        if not name and self._sites:
+            name = min(self._sites)
+        return self._sites.get(name)
+
+    def emergency(self) -> frozenset[str]:
+        return self._emergency
+
+    def pbxs(self) -> Iterator[Pbx]:
+        """Every PBX, for the guard that knows neighbours by the network they call from."""
+        return iter(self._pbxs.values())
+
+    def _carrier(self, index: int) -> str | None:
+        return self._carriers[index] if index < len(self._carriers) else None
+
+    def _attached(self, group: int) -> str:
+        packed = self._numbers.group(group) if group else 0
+        if not packed:
+            return ""
+        index = unpack_group(packed).pbx
+        pbx = self._by_index[index] if index < len(self._by_index) else None
+        return pbx.name if pbx is not None else ""
+
+
+def _pbx(entry: dict[str, Any] | None) -> Pbx | None:
+    if entry is None:
+        return None
+    profile = entry["profile"]
+    return Pbx(
+        name=entry["name"],
+        addresses=tuple(Address.parse(a["uri"], a["priority"]) for a in entry["addresses"]),
+        sources=tuple(profile.get("sources", ())),
+        state=PbxState(entry["state"]),
+        did_format=profile.get("did_format", "plus"),
+    )
+
+
+def _person(extension: str, entry: dict[str, Any]) -> Person:
+    shown = E164(entry["shown"]) if entry["shown"] else None
+    return Person(extension, entry["person"], entry["role"], shown, entry["site"], entry["pbx"])
+
+
+def _site(name: str, entry: dict[str, Any]) -> Site:
+    return Site(name, entry["carrier"], E164(entry["callback"]))

@@ -1,0 +1,78 @@
+"""The few questions routing asks, and a directory in memory that answers them; no decisions, no
+I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from number_registry.e164 import E164
+from number_registry.model import Pbx, Person, Scenario, Site, State
+
+
+class NumberRoute(NamedTuple):
+    """What routing must know of one of our numbers.
+
+    ``tenancies``: (carrier's name, state), at most two: the one it leaves and the one it enters.
+    ``pbx``: name of the PBX its attachment group points to, or empty when it is attached to none.
+    """
+
+    tenancies: tuple[tuple[str, State], ...]
+    pbx: str
+    scenario: Scenario = Scenario.SCRIPT
+
+
+class Directory(Protocol):
+    """Answers from memory at once; never raises for something unknown, never waits longer than its
+    reader allows.
+    """
+
+    def number(self, e164: E164) -> NumberRoute | None: ...
+
+    def pbx(self, name: str) -> Pbx | None: ...
+
+    def person(self, extension: str, pbx: str) -> Person | None:
+        """The person behind an extension of this PBX (an extension not tied to a PBX is found from
+        any).
+        """
+
+    def site(self, name: str) -> Site | None:
+        """The site of this name; the empty name asks for the company's main site (the first by
+        name).
+        """
+
+    def emergency(self) -> frozenset[str]:
+        """Digits that are emergency numbers here, for instance 112 and 101 to 104."""
+
+
+@dataclass(slots=True)
+class MemoryDirectory:
+    """A directory of plain dictionaries, for tests, dry runs and ``explain``; answers exactly as
+    the published one.
+    """
+
+    numbers: Mapping[str, NumberRoute] = field(default_factory=dict)
+    pbxs: Mapping[str, Pbx] = field(default_factory=dict)
+    people: Mapping[str, Person] = field(default_factory=dict)
+    sites: Mapping[str, Site] = field(default_factory=dict)
+    emergency_numbers: frozenset[str] = frozenset({"112", "101", "102", "103", "104"})
+
+    def number(self, e164: E164) -> NumberRoute | None:
+        return self.numbers.get(e164)
+
+    def pbx(self, name: str) -> Pbx | None:
+        return self.pbxs.get(name)
+
+    def person(self, extension: str, pbx: str) -> Person | None:
+        person = self.people.get(extension)
+        return person if person is not None and person.pbx in ("", pbx) else None
+
+    def site(self, name: str) -> Site | None:
+        if not name and self.sites:
+            name = min(self.sites)
+        return self.sites.get(name)
+
+    def emergency(self) -> frozenset[str]:
+        return self.emergency_numbers

@@ -1,0 +1,3 @@
+"""From PostgreSQL, the truth, to Redis, the published copy; it keeps no state and starts nothing by
+itself.
+"""

@@ -1,0 +1,154 @@
+"""decide(call, directory) -> Verdict: where a new call goes and why; pure, so Kamailio, `explain`
+and tests agree.
+
+What it must not do: no I/O, no SIP, no carrier's peculiarities (those were read away before, and
+are written after).
+"""
+
+from __future__ import annotations
+
+from number_registry.call import Call, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
+from number_registry.dialling import plain
+from number_registry.directory import Directory, NumberRoute
+from number_registry.e164 import E164
+from number_registry.model import ANSWERED_STATES, SHOWABLE_STATES, PbxState, State
+
+Trace = list[Rule]
+
+
+def decide(call: Call, directory: Directory) -> Verdict:
+    """The verdict on one new call. Emergency numbers come before every other rule."""
+    if call.peer.side is Side.CARRIER:
+        return _from_carrier(call, directory)
+    digits = plain(call.called)
+    if digits in directory.emergency():
+        return _emergency(call, digits, directory)
+    return _from_pbx(call, directory)
+
+
+def _from_carrier(call: Call, directory: Directory) -> Verdict:
+    """A call to one of our numbers. Every refusal is the same 404, so answers do not tell numbers
+    apart.
+    """
+    trace = [Rule("from", f"carrier {call.peer.name}, trunk {call.peer.trunk}")]
+    if not isinstance(call.called, E164):
+        return _reject(404, "the called digits are not a full number", trace)
+    number = directory.number(call.called)
+    if number is None:
+        return _reject(404, f"{call.called.plus} is not a number of ours", trace)
+    state = _tenancy(number, call.peer.name)
+    if state is None:
+        return _reject(404, f"{call.called.plus} is not rented from {call.peer.name}", trace)
+    if state not in ANSWERED_STATES:
+        return _reject(404, f"{call.called.plus} is {state.label} with {call.peer.name}", trace)
+    trace.append(Rule("number", f"{call.called.plus} is {state.label} with {call.peer.name}"))
+    return _ring(call, call.called, number, call.caller, directory, trace)
+
+
+def _from_pbx(call: Call, directory: Directory) -> Verdict:
+    """A call out: it shows one of our numbers, and leaves by the carrier that rents that number
+    out.
+    """
+    trace = [Rule("from", f"PBX {call.peer.name}")]
+    if not isinstance(call.called, E164):
+        return _reject(404, f"{call.called[:20]!r} is not a number that can be dialled out", trace)
+    shown, number = _shown(call, directory, trace)
+    if shown is None or number is None:
+        return _reject(403, "no number of ours may be shown for this caller", trace)
+    own = directory.number(call.called)
+    if own is not None and any(state in ANSWERED_STATES for _, state in own.tenancies):
+        trace.append(Rule("inside", f"{call.called.plus} is ours: the call stays inside"))
+        return _ring(call, call.called, own, shown.plus, directory, trace)
+    carrier = _carrier_to_show(number)
+    if carrier is None:
+        return _reject(
+            403, f"{shown.plus} is in service with no carrier, so it may not be shown", trace
+        )
+    trace.append(Rule("carrier", f"{shown.plus} is rented from {carrier}: the call leaves there"))
+    return ToCarrier(carrier, call.called, shown, False, tuple(trace))
+
+
+def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
+    """Rescue services: by the carrier of the caller's site, with the site's call-back number,
+    before every limit.
+    """
+    trace = [
+        Rule("emergency", f"{digits} is an emergency number: it comes before every other rule")
+    ]
+    person = directory.person(call.caller, call.peer.name)
+    site = directory.site(person.site if person else "")
+    if site is None:
+        return _reject(503, "no site is known whose carrier could take the call", trace)
+    shown = _showable_caller(call, site.carrier, directory) or site.callback
+    trace.append(Rule("site", f"site {site.name}: by {site.carrier}, showing {shown.plus}"))
+    return ToCarrier(site.carrier, digits, shown, True, tuple(trace))
+
+
+def _ring(
+    call: Call, did: E164, number: NumberRoute, caller: str, directory: Directory, trace: Trace
+) -> ToPbx | Reject:
+    if not number.pbx:
+        return _reject(480, f"{did.plus} is attached to no PBX", trace)
+    pbx = directory.pbx(number.pbx)
+    if pbx is None or not pbx.addresses:
+        return _reject(480, f"PBX {number.pbx} has no address", trace)
+    if pbx.state is not PbxState.IN_SERVICE:
+        return _reject(480, f"PBX {number.pbx} is suspended", trace)
+    trace.append(
+        Rule("pbx", f"{did.plus} is attached to PBX {pbx.name}, scenario {number.scenario.label}")
+    )
+    return ToPbx(pbx.name, pbx.addresses, did, caller, call.withheld, tuple(trace))
+
+
+def _shown(
+    call: Call, directory: Directory, trace: Trace
+) -> tuple[E164 | None, NumberRoute | None]:
+    """The number that the called party sees: the caller's own if it is ours, else that of the
+    extension's person.
+    """
+    own = E164.maybe(call.caller.removeprefix("+"))
+    number = directory.number(own) if own is not None else None
+    if own is not None and number is not None:
+        trace.append(Rule("shown", f"the PBX shows {own.plus}, which is ours"))
+        return own, number
+    person = directory.person(call.caller, call.peer.name)
+    if person is None or person.shown is None:
+        trace.append(
+            Rule(
+                "shown", f"caller {call.caller[:20]!r} is neither a number nor an extension of ours"
+            )
+        )
+        return None, None
+    trace.append(
+        Rule("shown", f"extension {person.extension} ({person.role}) shows {person.shown.plus}")
+    )
+    return person.shown, directory.number(person.shown)
+
+
+def _tenancy(number: NumberRoute, carrier: str) -> State | None:
+    for name, state in number.tenancies:
+        if name == carrier:
+            return state
+    return None
+
+
+def _carrier_to_show(number: NumberRoute) -> str | None:
+    """The carrier that vouches for the number: the one where it is in service, else the one it is
+    leaving.
+    """
+    usable = [(state, name) for name, state in number.tenancies if state in SHOWABLE_STATES]
+    return min(usable)[1] if usable else None  # IN_SERVICE sorts before PORTING_OUT
+
+
+def _showable(e164: E164, carrier: str, directory: Directory) -> E164 | None:
+    number = directory.number(e164)
+    return e164 if number is not None and _tenancy(number, carrier) in SHOWABLE_STATES else None
+
+
+def _showable_caller(call: Call, carrier: str, directory: Directory) -> E164 | None:
+    own = E164.maybe(call.caller.removeprefix("+"))
+    return _showable(own, carrier, directory) if own is not None else None
+
+
+def _reject(status: int, reason: str, trace: Trace) -> Reject:
+    return Reject(status, reason, (*trace, Rule("refused", f"{status}: {reason}")))

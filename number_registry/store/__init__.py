@@ -1,0 +1,1 @@
+"""PostgreSQL, where the truth lives: connections, migrations, named SQL; no decisions, no Redis."""

@@ -1,0 +1,86 @@
+-- The journal's way into the tables, and reading of call records. Named blocks, loaded by number_registry/store/queries.py.
+
+-- name: hold_calls
+-- One writer of call records at a time, on however many hosts: the fold reads, decides and writes.
+SELECT pg_advisory_xact_lock(1885563750, 1);
+
+-- name: journal_places
+SELECT name, id, read_to, finished_at IS NOT NULL AS finished FROM journal_files WHERE name = ANY($1::text[]);
+
+-- name: add_journal_files
+INSERT INTO journal_files (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING;
+
+-- name: move_journal_files
+-- Counts only files that still stand where they were read from: the caller compares the number of rows.
+UPDATE journal_files f SET read_to = moved.read_to
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS moved (id, was, read_to)
+WHERE f.id = moved.id AND f.read_to = moved.was
+RETURNING f.id;
+
+-- name: finish_journal_file
+UPDATE journal_files SET finished_at = now() WHERE id = $1;
+
+-- name: add_call_events
+INSERT INTO call_events (file_id, at_byte, call_id, at, kind, data)
+SELECT file_id, at_byte, call_id, at, kind, data::jsonb
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+     AS e (file_id, at_byte, call_id, at, kind, data);
+
+-- name: add_journal_rejects
+INSERT INTO journal_rejects (file_id, at_byte, kind, length, raw, why)
+SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::bytea[], $6::text[]);
+
+-- name: call_states
+SELECT id, state::text FROM calls WHERE id = ANY($1::text[]);
+
+-- name: open_call_states
+SELECT id, state::text FROM calls WHERE phase <> 'ended';
+
+-- name: put_calls
+INSERT INTO calls (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
+                   rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
+                   final_status, cause, pdd_ms, talk_ms, state)
+SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
+       rules::jsonb, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
+       final_status, cause, pdd_ms, talk_ms, state::jsonb
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+            $16::int[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
+            $21::timestamptz[], $22::text[], $23::text[], $24::int[], $25::text[], $26::bigint[],
+            $27::bigint[], $28::text[])
+     AS c (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
+           rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
+           final_status, cause, pdd_ms, talk_ms, state)
+ON CONFLICT (id) DO UPDATE SET
+    phase = excluded.phase, direction = excluded.direction,
+    source = excluded.source, target = excluded.target, carrier = excluded.carrier, pbx = excluded.pbx,
+    trunk = excluded.trunk, source_address = excluded.source_address, caller = excluded.caller,
+    called = excluded.called, shown = excluded.shown, dialled = excluded.dialled, verdict = excluded.verdict,
+    rules = excluded.rules, attempts = excluded.attempts, destination = excluded.destination,
+    started_at = excluded.started_at, ring_at = excluded.ring_at, answered_at = excluded.answered_at,
+    ended_at = excluded.ended_at, end_side = excluded.end_side, end_how = excluded.end_how,
+    final_status = excluded.final_status, cause = excluded.cause, pdd_ms = excluded.pdd_ms,
+    talk_ms = excluded.talk_ms, state = excluded.state, changed_at = now();
+
+-- name: list_calls
+-- Newest first; ($2, $3) is the place of the last row already seen, both null for the first page.
+SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
+       attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
+       pdd_ms, talk_ms
+FROM calls
+WHERE ($2::timestamptz IS NULL OR (started_at, id) < ($2, $3::text))
+  AND ($4::text IS NULL OR phase = $4)
+  AND ($5::text IS NULL OR direction = $5)
+ORDER BY started_at DESC, id DESC
+LIMIT $1;
+
+-- name: show_call
+SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
+       attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
+       pdd_ms, talk_ms
+FROM calls WHERE id = $1;
+
+-- name: show_call_events
+SELECT e.at, e.kind, e.data, f.name AS file, e.at_byte
+FROM call_events e JOIN journal_files f ON f.id = e.file_id
+WHERE e.call_id = $1 ORDER BY e.at, f.id, e.at_byte;

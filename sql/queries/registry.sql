@@ -1,0 +1,127 @@
+-- Reading the truth, for publishing and for lists. Named blocks, loaded by number_registry/store/queries.py.
+
+-- name: all_numbers
+SELECT n.e164, coalesce(n.group_id, 0) AS group_id, n.scenario::text, n.recording::text,
+       c.carrier_id, t.state::text
+FROM numbers n
+LEFT JOIN tenancies t ON t.e164 = n.e164
+LEFT JOIN contracts c ON c.id = t.contract_id
+ORDER BY n.e164;
+
+-- name: some_numbers
+SELECT n.e164, coalesce(n.group_id, 0) AS group_id, n.scenario::text, n.recording::text,
+       c.carrier_id, t.state::text
+FROM numbers n
+LEFT JOIN tenancies t ON t.e164 = n.e164
+LEFT JOIN contracts c ON c.id = t.contract_id
+WHERE n.e164 = ANY($1::bigint[])
+ORDER BY n.e164;
+
+-- name: all_groups
+SELECT id, coalesce(pbx_id, 0) AS pbx_id FROM attachment_groups;
+
+-- name: some_groups
+SELECT id, coalesce(pbx_id, 0) AS pbx_id FROM attachment_groups WHERE id = ANY($1::int[]);
+
+-- name: take_changes
+-- Rows of a transaction that commits later are not seen now and are taken next time: no gap is possible.
+DELETE FROM publish_changes
+WHERE id IN (SELECT id FROM publish_changes ORDER BY id LIMIT $1)
+RETURNING kind::text, key;
+
+-- name: see_changes
+SELECT id, kind::text, key FROM publish_changes ORDER BY id;
+
+-- name: ask_again
+INSERT INTO publish_changes (kind, key) SELECT $1::text::"char", unnest($2::bigint[]);
+
+-- name: directory_carriers
+SELECT id, name FROM carriers;
+
+-- name: directory_pbxs
+SELECT p.id, p.name, p.state::text, p.profile,
+       coalesce(array_agg(a.uri ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS uris,
+       coalesce(array_agg(a.priority ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS priorities
+FROM pbxs p
+LEFT JOIN pbx_addresses a ON a.pbx_id = p.id AND a.state = 'in_service'
+GROUP BY p.id;
+
+-- name: directory_people
+SELECT e.extension, p.name AS person, p.role, s.name AS site, coalesce(x.name, '') AS pbx,
+       coalesce(CASE WHEN r.shows = 'own' THEN e.shown END, c.shown) AS shown
+FROM extensions e
+JOIN people p ON p.id = e.person_id
+JOIN roles r ON r.name = p.role
+JOIN sites s ON s.id = e.site_id
+JOIN cities c ON c.id = s.city_id
+LEFT JOIN pbxs x ON x.id = e.pbx_id;
+
+-- name: directory_roles
+SELECT name, recorded, may_listen_to, sees, crm, shows, rung_by, dials_outside FROM roles;
+
+-- name: directory_sites
+SELECT s.name, c.name AS city, k.name AS carrier, s.callback
+FROM sites s JOIN cities c ON c.id = s.city_id JOIN carriers k ON k.id = s.carrier_id;
+
+-- name: directory_emergency
+SELECT digits FROM emergency_numbers;
+
+-- name: list_numbers
+-- One line per number; the tenancy that answers comes first, as it does in what is published.
+SELECT n.e164, c.name AS city, coalesce(t.carrier, '') AS carrier, coalesce(p.name, '') AS pbx,
+       coalesce(t.state, '') AS state, coalesce(d.name, '') AS department, n.scenario::text AS scenario,
+       coalesce(m.name, '') AS rented_through, coalesce(g.name, '') AS attachment
+FROM numbers n
+JOIN cities c ON c.id = n.city_id
+LEFT JOIN departments d ON d.id = n.department_id
+LEFT JOIN attachment_groups g ON g.id = n.group_id
+LEFT JOIN pbxs p ON p.id = g.pbx_id
+LEFT JOIN LATERAL (
+    SELECT k.name AS carrier, t.state::text, o.rented_through
+    FROM tenancies t JOIN contracts o ON o.id = t.contract_id JOIN carriers k ON k.id = o.carrier_id
+    WHERE t.e164 = n.e164
+    ORDER BY array_position(
+        '{in_service,porting_out,porting_in,suspended,reserved,released,cooling}'::number_state[], t.state), t.id
+    LIMIT 1
+) t ON true
+LEFT JOIN pbxs m ON m.id = t.rented_through
+ORDER BY n.e164;
+
+-- name: list_pbxs
+SELECT p.name, p.state::text AS state,
+       coalesce(array_agg(a.uri ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS addresses,
+       (SELECT count(*) FROM numbers n JOIN attachment_groups g ON g.id = n.group_id WHERE g.pbx_id = p.id) AS numbers
+FROM pbxs p LEFT JOIN pbx_addresses a ON a.pbx_id = p.id
+GROUP BY p.id ORDER BY p.name;
+
+-- name: list_carriers
+SELECT k.name, k.title,
+       count(DISTINCT t.e164) FILTER (WHERE t.state < 'released') AS numbers,
+       coalesce(array_agg(DISTINCT c.name) FILTER (WHERE c.name IS NOT NULL), '{}') AS cities
+FROM carriers k
+LEFT JOIN contracts o ON o.carrier_id = k.id
+LEFT JOIN tenancies t ON t.contract_id = o.id
+LEFT JOIN numbers n ON n.e164 = t.e164
+LEFT JOIN cities c ON c.id = n.city_id
+GROUP BY k.id ORDER BY k.name;
+
+-- name: number_timeline
+-- Everything that happened to one number, its own changes and those of the groups while it was in them.
+WITH moves AS (
+    SELECT at, before::int AS before, after::int AS after FROM number_history WHERE e164 = $1 AND field = 'group'
+), stays AS (
+    SELECT after AS group_id, at AS since, lead(at) OVER (ORDER BY at) AS until FROM moves
+    UNION ALL
+    SELECT coalesce((SELECT before FROM moves ORDER BY at LIMIT 1),
+                    CASE WHEN NOT EXISTS (SELECT FROM moves) THEN n.group_id END),
+           n.created_at, (SELECT min(at) FROM moves)
+    FROM numbers n WHERE n.e164 = $1
+)
+SELECT at, field, before, after, actor FROM number_history WHERE e164 = $1
+UNION ALL
+SELECT h.at, 'pbx', b.name, a.name, h.actor
+FROM stays s
+JOIN attachment_history h ON h.group_id = s.group_id AND h.at >= s.since AND (s.until IS NULL OR h.at < s.until)
+LEFT JOIN pbxs b ON b.id = h.before
+LEFT JOIN pbxs a ON a.id = h.after
+ORDER BY at;

@@ -1,0 +1,425 @@
+-- The final state of the database, section by section; tests prove that the migrations reach exactly this.
+-- A migration is never edited once it has run anywhere: change this file and add a new one.
+
+-- === which migrations have run ====================================================================================
+
+CREATE TABLE schema_migrations (
+    name       text PRIMARY KEY,
+    checksum   text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+
+-- === registry: numbers, who rents them out, who answers them =====================================================
+-- Small integers are used as ids because they are published as they are (number_registry/cache_layout.py); they are
+-- never reused, so that an old copy can only point at something gone, never at something else.
+
+CREATE TYPE number_state AS ENUM
+    ('reserved', 'porting_in', 'in_service', 'suspended', 'porting_out', 'released', 'cooling');
+CREATE TYPE scenario AS ENUM ('script', 'direct');
+CREATE TYPE recording_override AS ENUM ('by_role', 'always', 'never');
+CREATE TYPE service_state AS ENUM ('in_service', 'suspended');
+
+CREATE TABLE carriers (
+    id    smallint GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 1023),
+    name  text NOT NULL UNIQUE CHECK (name ~ '^[a-z][a-z0-9_]*$'),  -- equals the adapter's file name
+    title text NOT NULL DEFAULT ''
+);
+
+CREATE TABLE cities (
+    id        integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name      text NOT NULL UNIQUE,
+    area_code text NOT NULL DEFAULT '',
+    shown     bigint  -- what others see when staff of this city call out; refers to numbers, see below
+);
+
+CREATE TABLE departments (
+    id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE
+);
+
+CREATE TABLE pbxs (
+    id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 65535),
+    name    text NOT NULL UNIQUE,
+    state   service_state NOT NULL DEFAULT 'in_service',
+    profile jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(profile) = 'object')
+);
+
+CREATE TABLE pbx_addresses (
+    id       integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pbx_id   integer NOT NULL REFERENCES pbxs ON DELETE CASCADE,
+    uri      text NOT NULL CHECK (uri ~* '^sip:[^@\s]+$'),
+    priority integer NOT NULL DEFAULT 0 CHECK (priority >= 0),  -- lower is tried first
+    weight   integer NOT NULL DEFAULT 1 CHECK (weight > 0),
+    state    service_state NOT NULL DEFAULT 'in_service',
+    UNIQUE (pbx_id, uri)
+);
+
+-- The one pointer between numbers and a PBX: a swap of a hundred thousand numbers is an update of one row.
+CREATE TABLE attachment_groups (
+    id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
+    name   text NOT NULL UNIQUE,
+    pbx_id integer REFERENCES pbxs
+);
+CREATE INDEX attachment_groups_by_pbx ON attachment_groups (pbx_id);
+
+CREATE TABLE numbers (
+    e164          bigint PRIMARY KEY CHECK (e164 BETWEEN 1000000 AND 999999999999999),
+    city_id       integer NOT NULL REFERENCES cities,
+    department_id integer REFERENCES departments,  -- the one that pays
+    group_id      integer REFERENCES attachment_groups,
+    scenario      scenario NOT NULL DEFAULT 'script',
+    recording     recording_override NOT NULL DEFAULT 'by_role',
+    created_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX numbers_by_group ON numbers (group_id);
+CREATE INDEX numbers_by_city ON numbers (city_id);
+ALTER TABLE cities ADD FOREIGN KEY (shown) REFERENCES numbers DEFERRABLE INITIALLY DEFERRED;
+
+CREATE TABLE contracts (
+    id             integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name           text NOT NULL UNIQUE,
+    carrier_id     smallint NOT NULL REFERENCES carriers,
+    rented_through integer REFERENCES pbxs,  -- the PBX vendor who is the middleman; null = directly from the carrier
+    signed_on      date NOT NULL DEFAULT current_date,
+    ended_on       date CHECK (ended_on >= signed_on)
+);
+
+-- A number under one contract. While it moves it has two that live, in slots 1 and 2: the unique index below is what
+-- holds them to two. Its dated history is created_at here and every change in number_history.
+CREATE TABLE tenancies (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    e164        bigint NOT NULL REFERENCES numbers,
+    contract_id integer NOT NULL REFERENCES contracts,
+    addendum    text NOT NULL DEFAULT '',
+    slot        smallint NOT NULL DEFAULT 1 CHECK (slot IN (1, 2)),
+    state       number_state NOT NULL DEFAULT 'reserved',
+    state_since timestamptz NOT NULL DEFAULT now(),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (e164, contract_id)
+);
+CREATE UNIQUE INDEX at_most_two_live_tenancies ON tenancies (e164, slot) WHERE state < 'released';
+CREATE INDEX tenancies_by_contract ON tenancies (contract_id);
+
+-- No foreign keys: history outlives what it tells about.
+CREATE TABLE number_history (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    e164        bigint NOT NULL,
+    at          timestamptz NOT NULL DEFAULT now(),
+    field       text NOT NULL CHECK (field IN ('state', 'group', 'city', 'department', 'scenario', 'recording')),
+    contract_id integer,  -- whose state it was
+    before      text,
+    after       text,
+    actor       text NOT NULL
+);
+CREATE INDEX number_history_by_number ON number_history (e164, at);
+
+CREATE TABLE attachment_history (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_id integer NOT NULL,
+    at       timestamptz NOT NULL DEFAULT now(),
+    before   integer,  -- PBX
+    after    integer,
+    actor    text NOT NULL
+);
+CREATE INDEX attachment_history_by_group ON attachment_history (group_id, at);
+
+-- === people =======================================================================================================
+
+-- A role is a row of capabilities; role names in the lists, 'everyone' for all.
+CREATE TABLE roles (
+    name           text PRIMARY KEY,
+    recorded       text NOT NULL CHECK (recorded IN ('no', 'yes', 'never', 'always')),
+    may_listen_to  text[] NOT NULL DEFAULT '{}',
+    sees           text[] NOT NULL DEFAULT '{}',  -- whose statistics
+    crm            boolean NOT NULL DEFAULT false,
+    shows          text NOT NULL CHECK (shows IN ('own', 'city')),
+    rung_by        text[] NOT NULL DEFAULT '{}',
+    dials_outside  text NOT NULL DEFAULT 'allowed' CHECK (dials_outside IN ('allowed', 'deals_only'))
+);
+
+CREATE TABLE sites (
+    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name       text NOT NULL UNIQUE,
+    city_id    integer NOT NULL REFERENCES cities,
+    carrier_id smallint NOT NULL REFERENCES carriers,  -- emergency calls leave here
+    callback   bigint NOT NULL REFERENCES numbers      -- and rescue services call back here
+);
+
+CREATE TABLE people (
+    id   integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL,
+    role text NOT NULL REFERENCES roles ON UPDATE CASCADE
+);
+
+CREATE TABLE extensions (
+    extension text PRIMARY KEY CHECK (extension ~ '^[0-9]{2,6}$'),
+    person_id integer NOT NULL REFERENCES people ON DELETE CASCADE,
+    site_id   integer NOT NULL REFERENCES sites,
+    pbx_id    integer REFERENCES pbxs,  -- null: known to every PBX of ours
+    shown     bigint REFERENCES numbers -- a number of their own; null = the city's
+);
+
+CREATE TABLE emergency_numbers (
+    digits text PRIMARY KEY CHECK (digits ~ '^[0-9]{2,6}$'),
+    title  text NOT NULL DEFAULT ''
+);
+
+-- === rules that hold whoever writes ===============================================================================
+
+CREATE FUNCTION actor() RETURNS text LANGUAGE sql STABLE
+    RETURN coalesce(nullif(current_setting('portgate.actor', true), ''), current_user);
+
+CREATE FUNCTION state_move_allowed(old number_state, new number_state) RETURNS boolean LANGUAGE sql IMMUTABLE
+    RETURN CASE old
+        WHEN 'reserved'    THEN new IN ('porting_in', 'in_service')
+        WHEN 'porting_in'  THEN new IN ('in_service', 'reserved')
+        WHEN 'in_service'  THEN new IN ('suspended', 'porting_out', 'released')
+        WHEN 'suspended'   THEN new IN ('in_service', 'released')
+        WHEN 'porting_out' THEN new IN ('released', 'in_service')
+        WHEN 'released'    THEN new = 'cooling'
+        WHEN 'cooling'     THEN new = 'reserved'
+    END;
+
+CREATE FUNCTION tenancy_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT state_move_allowed(OLD.state, NEW.state) THEN
+        RAISE EXCEPTION 'number % that is % cannot become %', NEW.e164, OLD.state, NEW.state
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'state_moves';
+    END IF;
+    NEW.state_since := now();
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER state_moves BEFORE UPDATE ON tenancies
+    FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION tenancy_moves();
+
+-- === what has to be published =====================================================================================
+-- An outbox: written in the transaction that changes the truth, emptied by the publisher in the transaction in which it
+-- has published. kind: n number, g group, d directory, a anything (a bulk change: read it all).
+
+CREATE TABLE publish_changes (
+    id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind "char" NOT NULL CHECK (kind IN ('n', 'g', 'd', 'a')),
+    key  bigint NOT NULL DEFAULT 0
+);
+
+-- One row for a statement that touches very many numbers: publishing all is cheaper then than publishing each.
+CREATE FUNCTION publish_numbers(keys bigint[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF cardinality(keys) > 50000 THEN
+        INSERT INTO publish_changes (kind) VALUES ('a');
+    ELSE
+        INSERT INTO publish_changes (kind, key) SELECT 'n', unnest(keys);
+    END IF;
+    IF cardinality(keys) > 0 THEN
+        PERFORM pg_notify('portgate_publish', '');
+    END IF;
+END $$;
+
+CREATE FUNCTION publish_directory() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO publish_changes (kind) VALUES ('d');
+    PERFORM pg_notify('portgate_publish', '');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION numbers_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM publish_numbers(ARRAY(SELECT e164 FROM after));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION numbers_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM publish_numbers(ARRAY(SELECT e164 FROM before));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION numbers_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO number_history (e164, field, before, after, actor)
+    SELECT a.e164, change.field, change.before, change.after, actor()
+    FROM after a JOIN before b USING (e164)
+    CROSS JOIN LATERAL (VALUES
+        ('group', b.group_id::text, a.group_id::text),
+        ('city', b.city_id::text, a.city_id::text),
+        ('department', b.department_id::text, a.department_id::text),
+        ('scenario', b.scenario::text, a.scenario::text),
+        ('recording', b.recording::text, a.recording::text)
+    ) AS change (field, before, after)
+    WHERE change.before IS DISTINCT FROM change.after;
+    -- A number whose digits changed is one gone and one new.
+    PERFORM publish_numbers(ARRAY(
+        SELECT coalesce(a.e164, b.e164) FROM after a FULL JOIN before b USING (e164)
+        WHERE a.e164 IS NULL OR b.e164 IS NULL
+           OR (a.group_id, a.scenario, a.recording) IS DISTINCT FROM (b.group_id, b.scenario, b.recording)));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION tenancies_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO number_history (e164, field, contract_id, before, after, actor)
+    SELECT a.e164, 'state', a.contract_id, b.state::text, a.state::text, actor()
+    FROM after a JOIN before b USING (id) WHERE a.state <> b.state;
+    PERFORM publish_numbers(ARRAY(
+        SELECT e164 FROM (SELECT * FROM after EXCEPT SELECT * FROM before) changed
+        UNION SELECT e164 FROM (SELECT * FROM before EXCEPT SELECT * FROM after) changed));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION all_truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO publish_changes (kind) VALUES ('a');
+    PERFORM pg_notify('portgate_publish', '');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION contract_carrier_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM publish_numbers(ARRAY(SELECT e164 FROM tenancies WHERE contract_id = NEW.id));
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION groups_updated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO attachment_history (group_id, before, after, actor)
+    SELECT a.id, b.pbx_id, a.pbx_id, actor()
+    FROM after a JOIN before b USING (id) WHERE a.pbx_id IS DISTINCT FROM b.pbx_id;
+    INSERT INTO publish_changes (kind, key)
+    SELECT 'g', a.id FROM after a JOIN before b USING (id) WHERE a.pbx_id IS DISTINCT FROM b.pbx_id;
+    PERFORM pg_notify('portgate_publish', '');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION groups_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO publish_changes (kind, key) SELECT 'g', id FROM after;
+    PERFORM pg_notify('portgate_publish', '');
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION groups_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO publish_changes (kind, key) SELECT 'g', id FROM before;
+    PERFORM pg_notify('portgate_publish', '');
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER published_insert AFTER INSERT ON numbers REFERENCING NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION numbers_inserted();
+CREATE TRIGGER published_update AFTER UPDATE ON numbers REFERENCING OLD TABLE AS before NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION numbers_updated();
+CREATE TRIGGER published_delete AFTER DELETE ON numbers REFERENCING OLD TABLE AS before
+    FOR EACH STATEMENT EXECUTE FUNCTION numbers_deleted();
+CREATE TRIGGER published_truncate AFTER TRUNCATE ON numbers
+    FOR EACH STATEMENT EXECUTE FUNCTION all_truncated();
+
+CREATE TRIGGER published_insert AFTER INSERT ON tenancies REFERENCING NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION numbers_inserted();
+CREATE TRIGGER published_update AFTER UPDATE ON tenancies REFERENCING OLD TABLE AS before NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION tenancies_updated();
+CREATE TRIGGER published_delete AFTER DELETE ON tenancies REFERENCING OLD TABLE AS before
+    FOR EACH STATEMENT EXECUTE FUNCTION numbers_deleted();
+CREATE TRIGGER published_truncate AFTER TRUNCATE ON tenancies
+    FOR EACH STATEMENT EXECUTE FUNCTION all_truncated();
+
+CREATE TRIGGER published_update AFTER UPDATE OF carrier_id ON contracts
+    FOR EACH ROW WHEN (OLD.carrier_id <> NEW.carrier_id) EXECUTE FUNCTION contract_carrier_updated();
+
+CREATE TRIGGER published_insert AFTER INSERT ON attachment_groups REFERENCING NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION groups_inserted();
+CREATE TRIGGER published_update AFTER UPDATE ON attachment_groups REFERENCING OLD TABLE AS before NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION groups_updated();
+CREATE TRIGGER published_delete AFTER DELETE ON attachment_groups REFERENCING OLD TABLE AS before
+    FOR EACH STATEMENT EXECUTE FUNCTION groups_deleted();
+CREATE TRIGGER published_truncate AFTER TRUNCATE ON attachment_groups
+    FOR EACH STATEMENT EXECUTE FUNCTION all_truncated();
+
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON carriers
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON cities
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pbxs
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pbx_addresses
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON roles
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sites
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON people
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON extensions
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON emergency_numbers
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+
+-- === calls: the events of each, and the record folded from them ===================================================
+-- A journal file is copied together with its offset in one transaction: that is what makes each event count once.
+
+CREATE TABLE journal_files (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name        text NOT NULL UNIQUE,
+    read_to     bigint NOT NULL DEFAULT 0 CHECK (read_to >= 0),  -- bytes that are in call_events or journal_rejects
+    seen_at     timestamptz NOT NULL DEFAULT now(),
+    finished_at timestamptz                                     -- its worker is gone and all of it has been read
+);
+
+CREATE TABLE call_events (
+    file_id  bigint NOT NULL REFERENCES journal_files,
+    at_byte  bigint NOT NULL CHECK (at_byte >= 0),  -- where its line begins in the file
+    call_id  text NOT NULL CHECK (call_id ~ '^[0-9a-f]{32}$'),
+    at       timestamptz NOT NULL,
+    kind     text NOT NULL CHECK (kind IN ('start', 'try', 'ring', 'answer', 'update', 'end')),
+    data     jsonb NOT NULL,  -- the line as it was written
+    PRIMARY KEY (file_id, at_byte)
+);
+CREATE INDEX call_events_call ON call_events (call_id, at);
+
+-- Lines that could not be read: kept as bytes with their place, so that nothing a worker said is lost in silence.
+CREATE TABLE journal_rejects (
+    file_id  bigint NOT NULL REFERENCES journal_files,
+    at_byte  bigint NOT NULL CHECK (at_byte >= 0),
+    kind     text NOT NULL CHECK (kind IN ('corrupt', 'truncated', 'refused')),
+    length   bigint NOT NULL CHECK (length > 0),  -- bytes in the file; `raw` holds at most the first 65536
+    raw      bytea NOT NULL,
+    why      text NOT NULL,
+    seen_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (file_id, at_byte)
+);
+
+-- One row per crossing of the gateway: one leg towards a neighbour and the leg it came from.
+CREATE TABLE calls (
+    id             text PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
+    phase          text NOT NULL CHECK (phase IN ('setup', 'ringing', 'live', 'ended')),
+    direction      text CHECK (direction IN ('in', 'out')),  -- null: its start has not been read (yet)
+    source         text NOT NULL DEFAULT '',        -- the neighbour it came from and the one it was sent to
+    target         text NOT NULL DEFAULT '',
+    carrier        text NOT NULL DEFAULT '',        -- which of the two is a carrier, which a PBX
+    pbx            text NOT NULL DEFAULT '',
+    trunk          text NOT NULL DEFAULT '',
+    source_address text NOT NULL DEFAULT '',        -- ip:port/transport
+    caller         text NOT NULL DEFAULT '',
+    called         text NOT NULL DEFAULT '',
+    shown          text NOT NULL DEFAULT '',
+    dialled        text NOT NULL DEFAULT '',
+    verdict        text CHECK (verdict IN ('pbx', 'carrier', 'reject', 'drop')),
+    rules          jsonb NOT NULL DEFAULT '[]',     -- [[rule, what it said], ..] in the order they were asked
+    attempts       integer NOT NULL DEFAULT 0,
+    destination    text NOT NULL DEFAULT '',        -- where the last attempt went
+    started_at     timestamptz NOT NULL,
+    ring_at        timestamptz,
+    answered_at    timestamptz,
+    ended_at       timestamptz,
+    end_side       text CHECK (end_side IN ('a', 'b', 'gw')),  -- caller, called party, the gateway itself
+    end_how        text CHECK (end_how IN ('bye', 'cancel', 'reject', 'failed', 'timeout')),
+    final_status   integer,                         -- the SIP status that the caller was answered with
+    cause          text NOT NULL DEFAULT '',        -- in words
+    pdd_ms         bigint CHECK (pdd_ms >= 0),      -- post-dial delay: from the INVITE to ringing or answer
+    talk_ms        bigint CHECK (talk_ms >= 0),
+    state          jsonb NOT NULL,                  -- what the fold knows (gateway/calls/fold.py); holds the dialog
+    changed_at     timestamptz NOT NULL DEFAULT now(),
+    CHECK ((phase = 'ended') = (ended_at IS NOT NULL))
+);
+CREATE INDEX calls_newest ON calls (started_at DESC, id DESC);
+CREATE INDEX calls_open ON calls (started_at) WHERE phase <> 'ended';
