@@ -1,0 +1,137 @@
+"""Carriers' files: those that are right are loaded, those that are wrong are named, and one bad
+file stops no other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from carrier_adapters.contract import Invite
+from carrier_adapters.loader import load
+from number_registry.e164 import E164
+
+REPO = Path(__file__).parents[3] / "carrier_adapters"
+GOOD = '''"""Test carrier."""
+from carrier_adapters.contract import Carrier, Trunk
+
+class Some(Carrier):
+    name = "some"
+    trunks = (Trunk("main", sources=("203.0.113.0/28",), proxies=("sip:203.0.113.1:5060",)),)
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copy(REPO / "northline.py", tmp_path)
+    return tmp_path
+
+
+def problem(folder: Path, text: str) -> str:
+    (folder / "some.py").write_text(text)
+    loaded = load(folder)
+    assert "northline" in loaded.carriers, "one bad file must not stop the others"
+    assert "some" not in loaded.carriers
+    (error,) = loaded.errors
+    return str(error)
+
+
+def test_a_file_dropped_in_is_a_carrier(folder: Path) -> None:
+    (folder / "some.py").write_text(GOOD)
+    loaded = load(folder)
+    assert (sorted(loaded.carriers), loaded.errors) == (["northline", "some"], ())
+
+
+@pytest.mark.parametrize(
+    ("change", "to", "said"),
+    [
+        ('name = "some"', 'name = "other"', "some.py: name: is 'other', the file is 'some'"),
+        (
+            'name = "some"',
+            'name = "some"\n    caller_hedaer = "From"',
+            "some.py: caller_hedaer: is not part",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    caller_header = "Diversion"',
+            "some.py: caller_header: 'Diversion'",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    trunk_prefix = 8',
+            "some.py: trunk_prefix: 8 is not a string",
+        ),
+        ("203.0.113.0/28", "203.0.113.0/33", "some.py: line 6: trunk main: sources"),
+        ("sip:203.0.113.1:5060", "203.0.113.1", "some.py: line 6"),
+        (
+            "203.0.113.0/28",
+            "192.0.2.1/32",
+            "some.py: trunk main: sources: 192.0.2.0/29 of northline overlaps",
+        ),
+        ("class Some(Carrier):", "class Some(Carrier)", "some.py: line 4: expected ':'"),
+        (
+            "import Carrier, Trunk",
+            "import Carrier, Trunk\nraise RuntimeError('boom')",
+            "line 3: raised RuntimeError('boom')",
+        ),
+        ("class Some(Carrier):", "class Some:", "some.py: class: 0 subclasses"),
+        ("trunks = (Trunk", "trunks = [Trunk", "some.py"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_file_and_field(
+    folder: Path, change: str, to: str, said: str
+) -> None:
+    assert change in GOOD
+    assert said in problem(folder, GOOD.replace(change, to))
+
+
+def test_a_changed_file_is_read_again_and_old_calls_keep_the_old_code(folder: Path) -> None:
+    (folder / "some.py").write_text(GOOD)
+    before = load(folder).carriers["some"]
+    (folder / "some.py").write_text(
+        GOOD.replace('name = "some"', 'name = "some"\n    country_code = "4"')
+    )
+    after = load(folder).carriers["some"]
+    assert (before.country_code, after.country_code) == ("7", "4")
+
+
+def test_addresses_can_be_set_for_this_installation(folder: Path) -> None:
+    overrides = {
+        "northline": {"moscow": {"sources": ["127.1.1.11/32"], "proxies": ["sip:127.1.1.11:5062"]}}
+    }
+    trunk = load(folder, overrides).carriers["northline"].trunk("moscow")
+    assert (trunk.sources, trunk.addresses[0].port, trunk.area_code) == (
+        ("127.1.1.11/32",),
+        5062,
+        "495",
+    )
+
+
+def test_a_wrong_setting_of_an_address_names_the_trunk(folder: Path) -> None:
+    loaded = load(folder, {"northline": {"moscow": {"proxies": ["nonsense"]}}})
+    assert "settings of trunk moscow" in str(loaded.errors[0])
+
+
+def test_the_two_carriers_read_and_write_differently() -> None:
+    carriers = load(REPO).carriers
+    northline, volga = carriers["northline"], carriers["volga_city"]
+    kazan = volga.trunk("kazan")
+    parties = volga.parties(
+        Invite("1230001", "1230001", {"P-Asserted-Identity": "89270000001", "From": "x"}), kazan
+    )
+    assert (parties.called, parties.caller) == (E164("78431230001"), "+79270000001")
+    far = volga.far_side(E164("79160000001"), E164("78431230001"), kazan)
+    assert (far.request_user, far.from_user) == ("89160000001", "88431230001")
+    assert far.headers == (("P-Asserted-Identity", "<sip:88431230001@{us}>"),)
+    far = northline.far_side(E164("79160000001"), E164("74951230001"), northline.trunk("moscow"))
+    assert (far.request_user, far.from_user, far.headers) == ("+79160000001", "+74951230001", ())
+
+
+def test_a_call_out_leaves_by_the_trunk_of_the_shown_numbers_city() -> None:
+    volga = load(REPO).carriers["volga_city"]
+    ufa = volga.trunk_for(E164("73471230001"))
+    other = volga.trunk_for(E164("74951230001"))
+    assert ufa is not None and ufa.name == "ufa"
+    assert other is not None and other.name == "kazan"
