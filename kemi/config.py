@@ -1,0 +1,40 @@
+"""What a SIP worker is told at its start (etc/kemi.json): paths, our address, timers; it decides
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """``us``: the host that others see in our addresses. Timers in milliseconds."""
+
+    us: str
+    address: str
+    port: int
+    snapshot: Path
+    journal: Path
+    redis: str
+    key_file: Path
+    carriers_folder: Path
+    carrier_overrides: dict[str, dict[str, dict[str, list[str]]]]
+    media: bool
+    no_answer_ms: int
+    silent_trunk_ms: int
+
+    @classmethod
+    def load(cls, path: str) -> Config:
+        """Read the file; a missing or unknown key stops the start with its name."""
+        raw: dict[str, Any] = json.loads(Path(path).read_text("utf-8"))
+        known = {field.name for field in fields(cls)}
+        if raw.keys() != known:
+            missing, unknown = sorted(known - raw.keys()), sorted(raw.keys() - known)
+            raise ValueError(f"{path}: missing {missing}, unknown {unknown}")
+        for name in ("snapshot", "journal", "key_file", "carriers_folder"):
+            raw[name] = Path(raw[name])
+        return cls(**raw)

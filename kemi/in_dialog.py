@@ -1,0 +1,121 @@
+"""Requests inside a call: found by the token in their Route alone, so that a restart in between
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from kemi import events
+from kemi import ksr_effects as do
+from kemi import ksr_message as message
+from kemi.nat import is_behind_nat
+from kemi.seal import Sealed, tag_crc
+from kemi.worker import Worker
+
+
+def handle(worker: Worker, method: str) -> None:
+    """A request with a To tag. Its permission is a valid token and a known neighbour as its source:
+    a token alone, overheard, must not let a stranger send anything through us.
+    """
+    if worker.peer(message.source_ip()) is None:
+        return
+    token = message.route_token() if do.loose_route() else ""
+    sealed = worker.sealer.read(token, message.sip_call_id()) if token else None
+    from_caller = _from_caller(sealed) if sealed else None
+    if sealed is None or from_caller is None:
+        _of_no_call(method)
+    elif method == "ACK":
+        _acknowledge(worker, sealed, from_caller)
+    elif not do.is_retransmission():
+        _request(worker, method, sealed, from_caller)
+
+
+def _of_no_call(method: str) -> None:
+    if method == "ACK":
+        # the ACK to a negative final answer ends in tm; any other is of no call of ours
+        do.is_retransmission()
+    else:
+        do.answer(481, "Call/Transaction Does Not Exist")
+
+
+def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
+    """The ACK to a 2xx: it has no answer, and may answer a delayed offer (RFC 3264)."""
+    _write(sealed, from_caller)
+    do.use_real_contact()
+    if worker.config.media and message.has_sdp() and not do.media_answer(sealed.call):
+        do.log_error(f"call {sealed.call}: the media relay did not take the SDP of an ACK")
+        return
+    do.relay()
+
+
+def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:
+    changed = _write(sealed, from_caller)
+    do.follow_reply_path()
+    do.use_real_contact()
+    media = worker.config.media
+    if method == "BYE":
+        events.end(
+            worker.journal, sealed.call, side="a" if from_caller else "b", how="bye", status=200
+        )
+        if media:
+            do.media_delete(sealed.call)
+    else:
+        _record(worker, method, sealed, from_caller)
+        if media and message.has_sdp() and not _media(method, sealed):
+            do.answer(503, "Service Unavailable")
+            return
+    if changed or method != "BYE":
+        do.remember(f"{sealed.call}|{changed}" if changed else f"{sealed.call}||")
+        do.watch_request()
+    if not do.relay():
+        do.answer(503, "Service Unavailable")
+
+
+def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:
+    """What our own BYE must know: the CSeq used, and where the side is to be found from now on."""
+    source, contact = message.source(), message.contact()
+    if is_behind_nat(contact, source.ip):
+        do.name_real_contact()
+    events.update(
+        worker.journal,
+        sealed.call,
+        side="a" if from_caller else "b",
+        method=method,
+        cseq=message.cseq(),
+        contact=contact,
+        addr=f"{source.ip}:{source.port}/{source.proto}",
+    )
+
+
+def _from_caller(sealed: Sealed) -> bool | None:
+    """The direction, by the caller's tag; None when neither tag is the caller's: another dialog."""
+    if tag_crc(message.from_tag()) == sealed.tag_crc:
+        return True
+    return False if tag_crc(message.to_tag()) == sealed.tag_crc else None
+
+
+def _write(sealed: Sealed, from_caller: bool) -> str:
+    """From and To as the other side knows them. Returns ``from|to`` as the sender wrote them, for
+    the answer; a part is empty where nothing was changed, and all of it where neither was.
+    """
+    from_a, to_a, from_b, to_b = sealed[3:]
+    if not from_b and not to_b:
+        return ""
+    if from_caller:
+        near_from, near_to, far_from, far_to = from_a, to_a, from_b, to_b
+    else:
+        near_from, near_to, far_from, far_to = to_b, from_b, to_a, from_a
+    if far_from:
+        do.write_from(far_from)
+    if far_to:
+        do.write_to(far_to)
+    return f"{near_from}|{near_to}"
+
+
+def _media(method: str, sealed: Sealed) -> bool:
+    """An offer, or the answer to one that went the other way (RFC 3264; RFC 6337 lists who may send
+    which when).
+    """
+    if method == "PRACK" and not sealed.offered:
+        return do.media_answer(sealed.call)
+    do.flag(do.FLAG_OFFERED)
+    return do.media_offer(sealed.call)

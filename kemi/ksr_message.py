@@ -1,0 +1,181 @@
+"""Reads the message at hand through KSR into plain values; it changes nothing and decides nothing.
+
+KSR gives UTF-8 str or raises UnicodeDecodeError. Only URIs, tags and numbers are read here, never
+display names or free text, so a CP1251 byte in a Subject cannot disturb a call; a URI with raw
+8-bit bytes is malformed (RFC 3261, section 25.1) and the caller of these functions answers 400.
+Names of pseudo-variables are constants on purpose.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import KSR
+
+from carrier_adapters.contract import Invite
+from kemi.plan import user_of
+
+# The URI of each header that may name the caller; pv gives the parsed URI without the display name.
+_CALLER_URIS = {
+    "P-Asserted-Identity": "$ai",
+    "Remote-Party-ID": "$re",
+    "P-Preferred-Identity": "$pu",
+}
+_RECORD_ROUTES_MOST = 16
+_PRIVACIES_MOST = 4
+_HIDING = frozenset({"id", "user", "header"})
+
+
+class Source(NamedTuple):
+    """Where a message came from."""
+
+    ip: str
+    port: int
+    proto: str
+
+
+class Facts(NamedTuple):
+    """What a new INVITE says of its dialog and its two ends, and where it came from."""
+
+    call_id: str
+    from_tag: str
+    cseq: int
+    from_uri: str
+    to_uri: str
+    contact: str
+    request_user: str
+    from_user: str
+    to_user: str
+    ip: str
+    port: int
+    proto: str
+
+
+def facts() -> Facts:
+    """All of it in one go: a function for each would cost more than the reading itself."""
+    pv, kx = KSR.pv, KSR.kx
+    return Facts(
+        kx.get_callid() or "",
+        str(pv.gete("$ft")),
+        int(pv.gete("$cs") or 0),
+        kx.get_furi() or "",
+        kx.get_turi() or "",
+        kx.gete_cturi(),
+        kx.gete_ruser(),
+        kx.gete_fuser(),
+        kx.gete_tuser(),
+        kx.get_srcip() or "",
+        int(kx.get_srcport() or 0),
+        (kx.get_proto() or "").lower(),
+    )
+
+
+def source_ip() -> str:
+    return KSR.kx.get_srcip() or ""
+
+
+def source() -> Source:
+    kx = KSR.kx
+    return Source(kx.get_srcip(), int(kx.get_srcport()), kx.get_proto().lower())
+
+
+def method() -> str:
+    return KSR.kx.get_method() or ""
+
+
+def has_to_tag() -> bool:
+    return bool(KSR.siputils.has_totag() > 0)
+
+
+def from_tag() -> str:
+    return str(KSR.pv.gete("$ft"))
+
+
+def to_tag() -> str:
+    return str(KSR.pv.gete("$tt"))
+
+
+def sip_call_id() -> str:
+    return KSR.kx.get_callid() or ""
+
+
+def cseq() -> int:
+    return int(KSR.pv.gete("$cs") or 0)
+
+
+def contact() -> str:
+    return KSR.kx.gete_cturi()
+
+
+def invite(facts: Facts, caller_header: str) -> Invite:
+    """The INVITE as a carrier's adapter wants it; of the headers that name a caller only From and
+    the declared one.
+    """
+    headers = {"From": facts.from_user}
+    name = _CALLER_URIS.get(caller_header)
+    if name is not None:
+        headers[caller_header] = user_of(_uri(name))
+    return Invite(facts.request_user, facts.to_user, headers, is_anonymous())
+
+
+def _uri(name: str) -> str:
+    """A URI that may be absent or unreadable; either way there is none to trust."""
+    try:
+        return str(KSR.pv.gete(name))
+    except UnicodeDecodeError:
+        return ""
+
+
+def asserted_user() -> str:
+    """The user in P-Asserted-Identity (RFC 3325); empty when there is none."""
+    return user_of(_uri("$ai"))
+
+
+def is_anonymous() -> bool:
+    """RFC 3323, section 4.2 (every Privacy header) and RFC 3261, section 8.1.1.3 (anonymous
+    From).
+    """
+    if KSR.hdr.is_present("Privacy") > 0:
+        try:
+            values = [KSR.hdr.gete_idx("Privacy", index) for index in range(_PRIVACIES_MOST)]
+        except UnicodeDecodeError:
+            return True
+        wants = ";".join(values).lower().replace(",", ";")
+        return not _HIDING.isdisjoint(word.strip() for word in wants.split(";"))
+    return bool(KSR.kx.gete_fhost() == "anonymous.invalid")
+
+
+def has_sdp() -> bool:
+    """Whether the body is SDP, or a multipart that may hold one."""
+    if KSR.kx.get_bodylen() <= 0:
+        return False
+    has = KSR.textops.has_body_type
+    return bool(has("application/sdp") > 0 or has("multipart/mixed") > 0)
+
+
+def record_routes() -> list[str]:
+    """The URIs of all Record-Route headers, topmost first, split where several share one line (RFC
+    3261, 7.3.1).
+    """
+    if KSR.hdr.is_present("Record-Route") <= 0:
+        return []
+    routes: list[str] = []
+    for index in range(_RECORD_ROUTES_MOST):
+        value: str = KSR.hdr.gete_idx("Record-Route", index)
+        if not value:
+            break
+        routes += [part.strip() for part in value.split(",")]
+    return routes
+
+
+def route_token() -> str:
+    """The token in the Route that loose routing has just taken off; empty when it is not one of
+    ours.
+    """
+    uri = str(KSR.pv.gete("$route_uri"))
+    _, found, rest = uri.partition(";pg=")
+    return rest.partition(";")[0].rstrip(">") if found else ""
+
+
+def status() -> int:
+    return int(KSR.kx.get_status())

@@ -1,0 +1,104 @@
+"""From a verdict to what is written: user parts, identities and addresses of the far side; pure, it
+sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from carrier_adapters.contract import Carrier
+from number_registry.call import ToCarrier, ToPbx
+from number_registry.model import Address, Pbx
+
+# a PBX is as good a reason to try its next address as a carrier is
+PBX_RETRY = frozenset({408, 480, 503, 504})
+ANONYMOUS = "sip:anonymous@anonymous.invalid"  # RFC 3261, section 8.1.1.3
+NO_HEADERS: tuple[tuple[str, str], ...] = ()
+
+
+class Plan(NamedTuple):
+    """Where a call goes and how it is written there. ``user``: of Request-URI and To; ``from_uri``
+    in full.
+    """
+
+    to: str
+    user: str
+    to_user: str
+    from_user: str
+    from_uri: str
+    to_host: str
+    headers: tuple[tuple[str, str], ...]
+    addresses: tuple[Address, ...]
+    shown: str
+    retry: frozenset[int]
+    keep_display: bool
+    emergency: bool
+
+
+def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
+    """A PBX is called as its profile wants numbers written."""
+    user, caller = verdict.did.plus, verdict.caller
+    if pbx is not None and pbx.did_format == "digits":
+        user, caller = user[1:], caller.removeprefix("+")
+    hidden = verdict.withheld or not caller
+    return Plan(
+        verdict.pbx,
+        user,
+        user,
+        "anonymous" if hidden else caller,
+        ANONYMOUS if hidden else f"sip:{caller}@{us}",
+        us,
+        (("Privacy", "id"),) if hidden else NO_HEADERS,
+        verdict.addresses,
+        verdict.caller,
+        PBX_RETRY,
+        not hidden,
+        False,
+    )
+
+
+def to_carrier(
+    verdict: ToCarrier, carriers: Mapping[str, Carrier], us: str, withheld: bool
+) -> Plan | None:
+    """A carrier is called as its adapter writes; None when no trunk of it takes calls.
+
+    A withheld number is still told to the carrier, which must not show it (RFC 3323, RFC 3325);
+    rescue services see it always.
+    """
+    carrier = carriers.get(verdict.carrier)
+    trunk = carrier.trunk_for(verdict.shown) if carrier else None
+    if carrier is None or trunk is None:
+        return None
+    far = carrier.far_side(verdict.called, verdict.shown, trunk)
+    from_user, from_uri = far.from_user, f"sip:{far.from_user}@{us}"
+    headers = tuple([(name, value.replace("{us}", us)) for name, value in far.headers])
+    if withheld and not verdict.emergency:
+        if headers:
+            from_user, from_uri = "anonymous", ANONYMOUS
+            headers += (("Privacy", "id"),)
+        else:  # the carrier knows the caller by From alone, so that From must be hidden there
+            headers = (("Privacy", "user;id"),)
+    return Plan(
+        carrier.name,
+        far.request_user,
+        far.to_user,
+        from_user,
+        from_uri,
+        trunk.addresses[0].host,
+        headers,
+        trunk.addresses,
+        verdict.shown.plus,
+        carrier.retry_elsewhere,
+        False,
+        verdict.emergency,
+    )
+
+
+def user_of(uri: str) -> str:
+    """User part of a sip: or tel: URI, without password and parameters; empty when none."""
+    scheme, _, rest = uri.partition(":")
+    if scheme in ("tel", "TEL"):
+        return rest.partition(";")[0]
+    user, at, _ = rest.partition("@")
+    return user.partition(":")[0].partition(";")[0] if at else ""

@@ -1,0 +1,124 @@
+"""Answers on their way back: own identities restored, media answered, ring and answer recorded,
+failures tried elsewhere.
+"""
+
+from __future__ import annotations
+
+from kemi import events
+from kemi import ksr_effects as do
+from kemi import ksr_message as message
+from kemi.attempts import Pending, try_next
+from kemi.nat import is_behind_nat
+from kemi.worker import Worker
+
+# Answers of the far side that must not reach the near one as they are, and what is said instead.
+REDIRECTS_BECOME = (480, "Temporarily Unavailable")
+CHALLENGES_BECOME = (503, "Service Unavailable")
+# Too long a silence after ringing is a person who does not answer: no other address is tried.
+NO_ANSWER = (408, 487)
+
+
+def invite_reply(worker: Worker) -> None:
+    """A provisional or final answer to a new INVITE."""
+    status = message.status()
+    if status == 100:
+        return
+    call = _restore_identities()
+    if status >= 300:
+        return
+    contact = message.contact()
+    source = message.source()
+    if is_behind_nat(contact, source.ip):
+        do.name_real_contact()  # of a 18x too: a PRACK goes there (RFC 3262)
+    if status >= 200:
+        _answered(worker, call, status, contact, source)
+    elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
+        do.flag(do.FLAG_RANG)
+        do.more_patience(worker.config.no_answer_ms)
+        events.ring(worker.journal, call, status)
+    if worker.config.media:
+        _media(call)
+
+
+def _answered(worker: Worker, call: str, status: int, contact: str, source: message.Source) -> None:
+    events.answer(
+        worker.journal,
+        call,
+        status=status,
+        tag=message.to_tag(),
+        contact=contact,
+        routes=_far_routes(),
+        addr=f"{source.ip}:{source.port}/{source.proto}",
+        sock=worker.socket(source.proto),
+    )
+
+
+def dialog_reply(worker: Worker) -> None:
+    """An answer to a request inside the call."""
+    call = _restore_identities()
+    if message.status() >= 300:
+        return
+    contact = message.contact()
+    if contact and is_behind_nat(contact, message.source_ip()):
+        do.name_real_contact()  # a 2xx names the target anew (RFC 3261, 12.2.1.2)
+    if worker.config.media:
+        _media(call)
+
+
+def _restore_identities() -> str:
+    """Gives the request's sender its own From and To back (RFC 3261, section 8.2.6.2); returns the
+    call's id.
+    """
+    call, from_uri, to_uri, *_ = do.remembered().split("|", 3)
+    if from_uri:
+        do.write_from(from_uri)
+    if to_uri:
+        do.write_to(to_uri)
+    return call
+
+
+def _media(call: str) -> None:
+    if not message.has_sdp():
+        return
+    done = do.media_answer(call) if do.is_flagged(do.FLAG_OFFERED) else do.media_offer(call)
+    if not done:
+        do.log_error(f"call {call}: the media relay did not take the SDP of an answer")
+
+
+def _far_routes() -> list[str]:
+    """Record-Routes between us and the called side: those above our own (RFC 3261, section 16.6
+    step 4).
+    """
+    routes: list[str] = []
+    for route in message.record_routes():
+        if ";pg=" in route:
+            break
+        routes.append(route)
+    return routes
+
+
+def invite_failed(worker: Worker) -> None:
+    """Every branch has failed: try the next address where that may help, else tell the caller and
+    close the record.
+    """
+    pending = Pending.read(do.remembered())
+    status = do.failure_status()
+    if do.was_cancelled():
+        _end(worker, pending.call, "cancel", status)
+        return
+    rang = do.is_flagged(do.FLAG_RANG)
+    do.unflag(do.FLAG_RANG)  # the next address has yet to ring
+    if status in pending.retry and not (rang and status in NO_ANSWER) and try_next(worker, pending):
+        return
+    _end(worker, pending.call, "timeout" if status == 408 else "failed", status)
+    if 300 <= status < 400:
+        do.answer_failed(*REDIRECTS_BECOME)
+    elif status in (401, 407):
+        do.answer_failed(*CHALLENGES_BECOME)
+
+
+def _end(worker: Worker, call: str, how: str, status: int) -> None:
+    side = "a" if how == "cancel" else "gw" if how == "timeout" else "b"
+    events.end(worker.journal, call, side=side, how=how, status=status)
+    if worker.config.media:
+        do.media_delete(call)

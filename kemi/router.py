@@ -1,0 +1,127 @@
+"""The callbacks Kamailio calls, ten lines each; no rule lives here, and no exception leaves."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+from typing import Any
+
+from carrier_adapters.loader import load
+from kemi import in_dialog, invite, ksr_effects, ksr_message, replies
+from kemi.config import Config
+from kemi.worker import Worker
+from number_registry.call import Peer
+
+CONTINUE = 1
+INSIDE_CALLS_ONLY = frozenset({"BYE", "PRACK", "UPDATE", "INFO"})
+
+
+class Router:
+    """Made once before the fork (mod_init): a broken configuration or a folder without carriers
+    stops the start here.
+    """
+
+    def __init__(self, config_file: str) -> None:
+        self.config = Config.load(config_file)
+        loaded = load(self.config.carriers_folder, self.config.carrier_overrides)
+        for error in loaded.errors:
+            ksr_effects.log_error(f"carrier not loaded, the others are: {error}")
+        self.carriers = loaded.carriers
+        self.worker: Worker
+
+    def child_init(self, rank: int) -> int:
+        """In each process after the fork; the sockets and files of a process are its own."""
+        self.worker = Worker(self.config, self.carriers)
+        # What was loaded stays for good: collections that walk all of it would each cost a call
+        # some milliseconds.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        return CONTINUE
+
+    def failed(self, error: Exception, answering: bool) -> None:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        ksr_effects.log_error(
+            f"unexpected {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
+        )
+        if answering:
+            bad_bytes = isinstance(error, UnicodeDecodeError)
+            ksr_effects.answer_broken(
+                *((400, "Bad Request") if bad_bytes else (503, "Service Unavailable"))
+            )
+
+    def ksr_request_route(self, msg: Any) -> int:
+        """Every request. The try stands in each callback, because a wrapper would cost a frame on
+        every message.
+        """
+        try:
+            if ksr_message.has_to_tag():
+                method = ksr_message.method()
+                if ksr_effects.hops_left():
+                    in_dialog.handle(self.worker, method)
+                elif method != "ACK" and self.worker.peer(ksr_message.source_ip()) is not None:
+                    ksr_effects.answer(483, "Too Many Hops")
+            else:
+                self._outside_dialogs(ksr_message.method())
+        except Exception as error:
+            self.failed(error, answering=True)
+        return CONTINUE
+
+    def _outside_dialogs(self, method: str) -> None:
+        peer = self.worker.peer(ksr_message.source_ip())
+        if peer is None:
+            return  # an unknown source learns not even that someone is here
+        if not ksr_effects.hops_left():
+            ksr_effects.answer(483, "Too Many Hops")
+        elif not ksr_effects.well_formed():
+            return  # sanity has answered
+        elif method == "INVITE":
+            self._invite(peer)
+        elif method == "CANCEL":
+            if ksr_effects.matches_transaction():
+                ksr_effects.relay()
+            else:
+                ksr_effects.answer(481, "Call/Transaction Does Not Exist")
+        elif method == "OPTIONS":
+            ksr_effects.answer_options()
+        elif method == "ACK":
+            ksr_effects.is_retransmission()
+        elif method in INSIDE_CALLS_ONLY:
+            ksr_effects.answer(481, "Call/Transaction Does Not Exist")
+        else:
+            ksr_effects.answer_method_not_allowed()
+
+    def _invite(self, peer: Peer) -> None:
+        facts = ksr_message.facts()
+        if facts.port == self.config.port and facts.ip == self.config.address:
+            ksr_effects.answer(482, "Loop Detected")  # a PBX whose address is our own
+        else:
+            invite.handle(self.worker, peer, facts)
+
+    def ksr_invite_reply(self, msg: Any) -> int:
+        try:
+            replies.invite_reply(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_dialog_reply(self, msg: Any) -> int:
+        try:
+            replies.dialog_reply(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_invite_failed(self, msg: Any) -> int:
+        try:
+            replies.invite_failed(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_local_request(self, msg: Any, event: str = "") -> int:
+        """A request that the gateway itself sends inside a call, through tm.t_uac_start."""
+        try:
+            ksr_effects.mend_doubled_from_tag()
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE

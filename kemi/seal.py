@@ -1,0 +1,144 @@
+"""Seals what a live call needs into a token that travels in its own messages, so that a restart
+forgets nothing.
+
+AES-256-GCM (NIST SP 800-38D) through the system's libcrypto: 3.5 us a token, against 21 us through
+python3-cryptography and 120 us a call measured for its use here. It must never accept what it did
+not seal itself.
+"""
+
+from __future__ import annotations
+
+import binascii
+import ctypes
+import os
+from base64 import urlsafe_b64decode
+from typing import Any, NamedTuple
+from zlib import crc32
+
+KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
+VERSION = 1
+RECENT = 4096  # tokens kept opened, twice, about 1 KiB each
+_GET_TAG, _SET_TAG = 0x10, 0x11  # EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG (openssl/evp.h)
+_HEAD = 1 + 1 + 4 + 16  # version, offered, crc of the tag, call id
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+
+
+class Sealed(NamedTuple):
+    """What a token says. ``a`` is the caller's side, ``b`` the called side; each URI as that side
+    knows it.
+
+    A pair of URIs is empty where both sides know the same one.
+
+    ``offered``: the INVITE carried an SDP offer, so a PRACK's SDP is a new offer and no answer.
+    ``call``: our call id, 32 hex digits. ``tag_crc``: crc32 of the caller's From tag, which tells
+    the direction.
+    """
+
+    call: str
+    tag_crc: int
+    offered: bool
+    from_a: str
+    to_a: str
+    from_b: str
+    to_b: str
+
+
+class Sealer:
+    """One per process: the cipher contexts are not shared between processes or threads."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_BYTES:
+            raise ValueError(f"the token key has {len(key)} bytes, {KEY_BYTES} are expected")
+        lib = ctypes.CDLL("libcrypto.so.3")
+        lib.EVP_CIPHER_CTX_new.restype = ctypes.c_void_p
+        lib.EVP_aes_256_gcm.restype = ctypes.c_void_p
+        self._lib: Any = lib
+        cipher = ctypes.c_void_p(lib.EVP_aes_256_gcm())
+        self._seal = ctypes.c_void_p(lib.EVP_CIPHER_CTX_new())
+        self._open = ctypes.c_void_p(lib.EVP_CIPHER_CTX_new())
+        if lib.EVP_EncryptInit_ex(self._seal, cipher, None, key, None) != 1:
+            raise OSError("libcrypto refused the token key")
+        if lib.EVP_DecryptInit_ex(self._open, cipher, None, key, None) != 1:
+            raise OSError("libcrypto refused the token key")
+        self._out: Any = ctypes.create_string_buffer(8192)
+        self._tag = ctypes.create_string_buffer(TAG_BYTES)
+        self._length = ctypes.c_int()
+        self._length_ref = ctypes.byref(self._length)
+        self._recent: dict[str, tuple[str, Sealed]] = {}
+        self._older: dict[str, tuple[str, Sealed]] = {}
+
+    def encrypt(self, plain: bytes, bound: bytes) -> bytes:
+        """nonce + ciphertext + tag; ``bound`` is authenticated and not carried. At most 8 KiB."""
+        lib, context, nonce = self._lib, self._seal, os.urandom(NONCE_BYTES)
+        if len(plain) > len(self._out):
+            raise ValueError("too long to seal")
+        lib.EVP_EncryptInit_ex(context, None, None, None, nonce)
+        lib.EVP_EncryptUpdate(context, None, self._length_ref, bound, len(bound))
+        lib.EVP_EncryptUpdate(context, self._out, self._length_ref, plain, len(plain))
+        lib.EVP_EncryptFinal_ex(context, self._tag, self._length_ref)
+        if lib.EVP_CIPHER_CTX_ctrl(context, _GET_TAG, TAG_BYTES, self._tag) != 1:
+            raise OSError("libcrypto gave no tag")
+        sealed: bytes = self._out[: len(plain)]
+        return nonce + sealed + self._tag.raw
+
+    def decrypt(self, box: bytes, bound: bytes) -> bytes | None:
+        """The plain bytes, or None when the box was not sealed here for this ``bound``."""
+        lib, context = self._lib, self._open
+        body = box[NONCE_BYTES:-TAG_BYTES]
+        if not body or len(body) > len(self._out):
+            return None
+        lib.EVP_DecryptInit_ex(context, None, None, None, box[:NONCE_BYTES])
+        lib.EVP_DecryptUpdate(context, None, self._length_ref, bound, len(bound))
+        lib.EVP_DecryptUpdate(context, self._out, self._length_ref, body, len(body))
+        lib.EVP_CIPHER_CTX_ctrl(context, _SET_TAG, TAG_BYTES, box[-TAG_BYTES:])
+        if lib.EVP_DecryptFinal_ex(context, self._tag, self._length_ref) != 1:
+            return None
+        plain: bytes = self._out[: len(body)]
+        return plain
+
+    def token(self, sealed: Sealed, sip_call_id: str) -> str:
+        """The token as URI parameter characters, bound to the SIP Call-ID, so it serves in no other
+        dialog.
+        """
+        token = self._seal_token(sealed, sip_call_id)
+        self._remember(token, sip_call_id, sealed)
+        return token
+
+    def _remember(self, token: str, sip_call_id: str, sealed: Sealed) -> None:
+        """The ACK follows at once, often in the same worker: what was just sealed or opened is kept
+        for a while.
+        """
+        if len(self._recent) >= RECENT:
+            self._recent, self._older = {}, self._recent
+        self._recent[token] = (sip_call_id, sealed)
+
+    def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
+        call, crc, offered, from_a, to_a, from_b, to_b = sealed
+        head = b"%c%c%b%b" % (VERSION, offered, crc.to_bytes(4, "big"), bytes.fromhex(call))
+        uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
+        box = self.encrypt(head + uris.encode(), sip_call_id.encode())
+        text = binascii.b2a_base64(box, newline=False).translate(_URL_SAFE)
+        return text.rstrip(b"=").decode()
+
+    def read(self, token: str, sip_call_id: str) -> Sealed | None:
+        """What the token says, or None when it is foreign, changed, or of another call."""
+        known = self._recent.get(token) or self._older.get(token)
+        if known is not None:
+            return known[1] if known[0] == sip_call_id else None
+        try:
+            box = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except (binascii.Error, ValueError):
+            return None
+        plain = self.decrypt(box, sip_call_id.encode())
+        if plain is None or plain[0] != VERSION:
+            return None
+        uris = plain[_HEAD:].decode().split("\0") if len(plain) > _HEAD else ("", "", "", "")
+        crc = int.from_bytes(plain[2:6], "big")
+        sealed = Sealed(plain[6:_HEAD].hex(), crc, plain[1] == 1, *uris)
+        self._remember(token, sip_call_id, sealed)
+        return sealed
+
+
+def tag_crc(tag: str) -> int:
+    """How a token remembers the caller's tag."""
+    return crc32(tag.encode())

@@ -1,0 +1,114 @@
+"""Rooms of the fake for header fields and bodies: hdr, textops and siputils."""
+
+from __future__ import annotations
+
+import re
+
+from kemi.stubs.fake_rooms import Room, effect, or_empty, or_null_text, plain, truth
+
+
+class Hdr(Room):
+    """KSR.hdr: reads see the message as it came, edits show only in what is sent."""
+
+    module = "hdr"
+
+    def get(self, name: str) -> str | int | None:
+        return plain(self.world.message.value(name.encode()))
+
+    def gete(self, name: str) -> str | int:
+        return or_empty(self.world.message.value(name.encode()))
+
+    def getw(self, name: str) -> str | int:
+        return or_null_text(self.world.message.value(name.encode()))
+
+    def get_idx(self, name: str, index: int) -> str | int | None:
+        return plain(self.world.message.value(name.encode(), index))
+
+    def gete_idx(self, name: str, index: int) -> str | int:
+        return or_empty(self.world.message.value(name.encode(), index))
+
+    def getw_idx(self, name: str, index: int) -> str | int:
+        return or_null_text(self.world.message.value(name.encode(), index))
+
+    def is_present(self, name: str) -> int:
+        return truth(bool(self.world.message.all_named(name.encode())))
+
+    @effect
+    def remove(self, name: str) -> int:
+        for header in self.world.message.all_named(name.encode()):
+            self.world.message.remove(header)
+        return 1  # also when there was none (measured)
+
+    @effect
+    def append(self, field: str) -> int:
+        self.world.message.append(field.encode())
+        return 1
+
+    @effect
+    def insert(self, field: str) -> int:
+        self.world.message.insert(field.encode())
+        return 1
+
+    @effect
+    def rmappend(self, name: str, field: str) -> int:
+        self.remove(name)
+        return self.append(field)
+
+    @effect
+    def rminsert(self, name: str, field: str) -> int:
+        self.remove(name)
+        return self.insert(field)
+
+    @effect
+    def append_to_reply(self, field: str) -> int:
+        self.world.reply_headers += field.encode()
+        return 1
+
+
+class Textops(Room):
+    """KSR.textops: what is present, and removal."""
+
+    module = "textops"
+
+    def is_present_hf(self, name: str) -> int:
+        return truth(bool(self.world.message.all_named(name.encode())))
+
+    def has_body(self) -> int:
+        return truth(bool(self.world.message.body))
+
+    def has_body_type(self, kind: str) -> int:
+        """The type must be the whole of Content-Type but for its parameters."""
+        value = self.world.message.value(b"Content-Type")
+        if not self.world.message.body or value is None:
+            return -1
+        return truth(value.partition(b";")[0].strip().lower() == kind.lower().encode())
+
+    @effect
+    def remove_hf(self, name: str) -> int:
+        for header in self.world.message.all_named(name.encode()):
+            self.world.message.remove(header)
+        return 1  # also when there was none (measured)
+
+    @effect
+    def remove_hf_re(self, pattern: str) -> int:
+        wanted = re.compile(pattern.encode(), re.IGNORECASE)
+        found = [header for header in self.world.message.headers if wanted.search(header.name)]
+        for header in found:
+            self.world.message.remove(header)
+        return truth(bool(found))
+
+
+class Siputils(Room):
+    """KSR.siputils: questions about the message at hand."""
+
+    module = "siputils"
+
+    def has_totag(self) -> int:
+        party = self.world.message.party(b"To")
+        return truth(party is not None and party.tag is not None)
+
+    def is_request(self) -> int:
+        return truth(self.world.message.is_request)
+
+    def is_reply(self) -> int:
+        return truth(not self.world.message.is_request)
