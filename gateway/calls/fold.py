@@ -1,0 +1,164 @@
+"""Folds the events of a call into what is known of it; pure: no clock, no storage.
+
+Events of one call come from several workers' files in any order, and some come twice. So the fold
+only ever takes the earliest, the latest or the highest of what it has heard: the result is the same
+for every order, and hearing something again changes nothing. What a person reads (record.py) is
+derived from that at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from gateway.calls.events import Answer, End, Event, Party, Ring, Start, Try, Update
+
+# Requests that move their sender's target (RFC 3261, 12.2; RFC 3311, 5).
+_REFRESHING = ("INVITE", "UPDATE")
+
+_One = TypeVar("_One", bound=Event)
+_encode = msgspec.json.Encoder().encode
+
+
+class Target(msgspec.Struct, frozen=True, omit_defaults=True, order=True):
+    """Where a side wants to be reached: its Contact URI, and "ip:port/udp" it really spoke from."""
+
+    ctc: str = ""
+    addr: str = ""
+
+
+class Heard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one side has last said inside the dialog: its highest CSeq, and its newest target."""
+
+    cseq: int = 0
+    target: Target = Target()
+    target_at: tuple[int, int] = (-1, 0)  # (CSeq, time) of the request that brought `target`
+
+
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """All that is known of one crossing of the gateway. Times are microseconds since 1970."""
+
+    id: str
+    first_t: int
+    last_t: int
+    start: Start | None = None
+    attempt: Try | None = None  # the last one
+    attempts: int = 0
+    ring: Ring | None = None
+    answer: Answer | None = None
+    a: Heard = Heard()
+    b: Heard = Heard()
+    undone: End | None = None  # the attempt to set it up ended
+    over: End | None = None  # the call itself ended
+
+    @property
+    def end(self) -> End | None:
+        """What ended the call, None while it is not over."""
+        if self.answer is not None:
+            return self.over
+        if self.undone is None or self.over is None:
+            return self.undone or self.over
+        return _earliest(self.undone, self.over)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to come; a call refused at once needs no `end` for that."""
+        return self.end is not None or self.refused_at_once
+
+    @property
+    def refused_at_once(self) -> bool:
+        return (
+            self.answer is None and self.start is not None and self.start.kind in ("reject", "drop")
+        )
+
+    @property
+    def phase(self) -> str:
+        """setup, ringing, live or ended."""
+        if self.ended:
+            return "ended"
+        if self.answer is not None:
+            return "live"
+        return "ringing" if self.ring is not None else "setup"
+
+
+def fold(call: Call | None, event: Event) -> Call:
+    """What is known of the call once this event has been heard, too."""
+    known = call or Call(event.c, event.t, event.t)
+    changes: dict[str, object] = {
+        "first_t": min(known.first_t, event.t),
+        "last_t": max(known.last_t, event.t),
+    }
+    if isinstance(event, Start):
+        changes["start"] = _earliest(known.start, event)
+    elif isinstance(event, Try):
+        changes["attempt"] = _latest(known.attempt, event)
+        changes["attempts"] = max(known.attempts, event.n)
+    elif isinstance(event, Ring):
+        changes["ring"] = _earliest(known.ring, event)
+    elif isinstance(event, Answer):
+        changes["answer"] = _earliest(known.answer, event)
+    elif isinstance(event, Update):
+        changes[event.side] = _hear(known.a if event.side == "a" else known.b, event)
+    elif _ends_a_call(event):
+        changes["over"] = _earliest(known.over, event)
+    else:
+        changes["undone"] = _earliest(known.undone, event)
+    return msgspec.structs.replace(known, **changes)
+
+
+def fold_all(call: Call | None, events: Iterable[Event]) -> Call:
+    """Fold several; raises ValueError when there is nothing to fold."""
+    for event in events:
+        call = fold(call, event)
+    if call is None:
+        raise ValueError("no event to fold")
+    return call
+
+
+def last_cseq(call: Call, side: Party) -> int:
+    """The highest CSeq this side is known to have used in the dialog; 0 when it sent nothing."""
+    if side == "b":
+        return call.b.cseq
+    return max(call.a.cseq, call.start.cseq if call.start else 0)
+
+
+def target(call: Call, side: Party) -> Target:
+    """The side's remote target (RFC 3261, 12.2.1.2), empty when unknown."""
+    heard = call.a if side == "a" else call.b
+    first = call.start if side == "a" else call.answer
+    if heard.target.ctc or first is None:
+        return heard.target
+    return Target(first.ctc, first.addr)
+
+
+def _ends_a_call(end: End) -> bool:
+    """Whether this ends a call that was up; the others end an attempt to set one up.
+
+    With CANCEL and 200 crossing on the wire a call may be cancelled and yet answered (RFC 3261,
+    9.1): it lasts until its BYE.
+    """
+    return end.how == "bye" or (end.how == "timeout" and end.status == 0)
+
+
+def _order(event: Event) -> tuple[int, bytes]:
+    # Two different events of the same microsecond need some order that does not depend on arrival.
+    return event.t, _encode(event)
+
+
+def _earliest(known: _One | None, event: _One) -> _One:
+    return event if known is None else min(known, event, key=_order)
+
+
+def _latest(known: Try | None, event: Try) -> Try:
+    return event if known is None else max(known, event, key=_order)
+
+
+def _hear(heard: Heard, event: Update) -> Heard:
+    found, found_at = heard.target, heard.target_at
+    if event.ctc and event.m in _REFRESHING:
+        # The text breaks ties, as above.
+        new = (event.cseq, event.t), Target(event.ctc, event.addr)
+        found_at, found = max((found_at, found), new)
+    return Heard(max(heard.cseq, event.cseq), found, found_at)

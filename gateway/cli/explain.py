@@ -1,0 +1,98 @@
+"""`portgate explain`: where a call would go, and why, without a call; it decides nothing."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from gateway.cli.common import json_option, print_json, this_home
+from gateway.trial import known, spelling
+from gateway.trial.plan import Plan, plan
+from gateway.trial.result import Step, kind
+from number_registry.call import Drop, Reject, Side
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be decided. `status` and `reason` are set for a refusal.
+
+    `read`: what the gateway makes of the sender's INVITE; `shown_caller` and `dialled`: what the
+    far side would get; `addresses`: where it would be tried, in order.
+    """
+
+    verdict: str
+    carrier: str
+    pbx: str
+    shown_caller: str
+    dialled: str
+    status: int | None
+    reason: str
+    addresses: list[str]
+    sent: dict[str, str]
+    read: dict[str, str]
+    headers: list[str]
+    trace: list[Step]
+
+
+def explained(what: Plan) -> Explanation:
+    verdict, written = what.verdict, what.written
+    refused = verdict if isinstance(verdict, Reject | Drop) else None
+    return Explanation(
+        verdict=kind(verdict),
+        carrier=what.carrier,
+        pbx=what.pbx,
+        shown_caller=written.from_user if written else "",
+        dialled=written.request_user if written else "",
+        status=verdict.status if isinstance(verdict, Reject) else None,
+        reason=refused.reason if refused else "",
+        addresses=[address.uri for address in what.far],
+        sent={"Request-URI": what.invite.request_user, **what.invite.headers},
+        read={"called": _plus(what.read.called), "caller": what.read.caller},
+        headers=[f"{name}: {value}" for name, value in written.headers] if written else [],
+        trace=[Step(rule.name, rule.said) for rule in what.trace],
+    )
+
+
+def _plus(called: str) -> str:
+    return called.plus if hasattr(called, "plus") else called
+
+
+@click.command()
+@click.argument("to")
+@click.option("--from", "sender", required=True, help="An outside number, or an extension.")
+@json_option
+def explain(to: str, sender: str, as_json: bool) -> None:
+    """Show where a call would go, and why, without placing it.
+
+    Reads what the running gateway reads; works with the stack down too, on what it last knew.
+
+    \b
+      ./portgate explain +74951230000 --from +79161234567
+      ./portgate explain 112 --from 101
+    """
+    try:
+        facts = known.load(this_home())
+        what = plan(facts, spelling.read(to), spelling.read(sender))
+    except spelling.NotANumberError as error:
+        raise click.UsageError(str(error)) from error
+    answer = explained(what)
+    if as_json:
+        print_json(answer)
+        return
+    click.echo("\n".join(story(what, answer)))
+
+
+def story(what: Plan, answer: Explanation) -> list[str]:
+    """The explanation for a person."""
+    who = "Carrier" if what.peer.side is Side.CARRIER else "PBX"
+    sent = ", ".join(f"{name} {user}" for name, user in answer.sent.items())
+    lines = [f"{who} {what.peer.name} at {what.source.uri} writes: {sent}"]
+    lines.append(f"read as: {answer.read['caller'] or 'withheld'} calls {answer.read['called']}")
+    lines += ["", "Decision", *(f"  {step.rule:10} {step.said}" for step in answer.trace), ""]
+    if what.written is None:
+        lines.append(f"Refused: {answer.status or 'silently'}, {answer.reason}")
+        return lines
+    where = f"PBX {answer.pbx}" if answer.verdict == "pbx" else f"carrier {answer.carrier}"
+    lines.append(f"Goes to {where}: {', then '.join(answer.addresses)}")
+    lines.append(f"which is sent: Request-URI {answer.dialled}, From {answer.shown_caller}")
+    lines += [f"  {header}" for header in answer.headers]
+    return lines

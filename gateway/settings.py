@@ -1,0 +1,282 @@
+"""Reads portgate.toml and the environment into one frozen object; it never guesses and never
+writes.
+
+An unknown key, a wrong type or a value out of range is a SettingsError that names file, line, key
+and mend. PORTGATE_<SECTION>_<KEY> overrides the file.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from gateway.settings_lines import line_of
+
+FILE = "portgate.toml"
+PREFIX = "PORTGATE_"
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used. `where` is "file:line" or the variable's name."""
+
+    def __init__(self, where: str, what: str, mend: str) -> None:
+        super().__init__(f"{where}: {what}. {mend}")
+        self.where, self.what, self.mend = where, what, mend
+
+
+def _check_address(field: str, value: str, *, empty: bool = False) -> None:
+    if empty and not value:
+        return
+    try:
+        address = ipaddress.ip_address(value)
+    except ValueError as error:
+        raise ValueError(f"`{field}` must be an IP address, not `{value}`") from error
+    if address.version != 4:
+        raise ValueError(f"`{field}` must be an IPv4 address, not `{value}`")
+
+
+class Sip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where Kamailio listens, and the name it gives others behind NAT."""
+
+    address: str = "127.0.0.1"
+    port: Port = 5060
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    advertised_address: str = ""
+    tcp: bool = True
+
+    def __post_init__(self) -> None:
+        _check_address("address", self.address)
+        if not re.fullmatch(r"[A-Za-z0-9.-]*", self.advertised_address):
+            raise ValueError("`advertised_address` must be an address or a host name")
+
+
+class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where rtpengine relays audio."""
+
+    relay: bool = True
+    address: str = "127.0.0.1"
+    advertised_address: str = ""
+    timeout_s: Annotated[int, msgspec.Meta(ge=5, le=86400)] = 60
+
+    def __post_init__(self) -> None:
+        _check_address("address", self.address)
+        _check_address("advertised_address", self.advertised_address, empty=True)
+
+
+class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the HTTP API and pages listen."""
+
+    address: str = "127.0.0.1"
+    port: Port = 8080
+
+    def __post_init__(self) -> None:
+        _check_address("address", self.address)
+
+
+class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Limits of a single call: seconds, and milliseconds where the name says so."""
+
+    longest_s: Annotated[int, msgspec.Meta(ge=1, le=604800)] = 14400
+    no_answer_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
+    silent_trunk_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 4000
+
+
+class TrunkOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """This installation's own addresses of one trunk; empty keeps what the adapter says."""
+
+    sources: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for source in self.sources:
+            try:
+                ipaddress.ip_network(source)
+            except ValueError as error:
+                raise ValueError(f"`sources` holds `{source}`: {error}") from error
+
+
+class Carriers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where adapters lie, and addresses that replace theirs: overrides[carrier][trunk]."""
+
+    folder: str = ""
+    overrides: dict[str, dict[str, TrunkOverride]] = {}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything an operator may set."""
+
+    sip: Sip = Sip()
+    media: Media = Media()
+    api: Api = Api()
+    calls: Calls = Calls()
+    carriers: Carriers = Carriers()
+
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "sip": Sip, "media": Media, "api": Api, "calls": Calls, "carriers": Carriers,
+}  # fmt: skip
+
+
+def load(home: Path, env: Mapping[str, str]) -> Settings:
+    """Settings of one home: defaults, then HOME/portgate.toml, then the environment.
+
+    Raises SettingsError for the first thing that cannot be used.
+    """
+    path = home / FILE
+    text = _read(path)
+    raw = _parse(path, text)
+    _refuse_unknown(path, text, raw)
+    values, named = _with_environment(raw, env)
+    try:
+        return msgspec.convert(_nested(path, text, values), Settings)
+    except msgspec.ValidationError as error:
+        raise _wrong_value(path, text, named, str(error)) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            str(path), f"cannot be read: {error}", "Mend the file's rights or text"
+        ) from error
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"\(at line (\d+)", str(error))
+        line = found[1] if found else str(text.count("\n") + 1)
+        raise SettingsError(
+            f"{path}:{line}",
+            f"is not TOML: {error}",
+            'Write lines such as `port = 5060` or `address = "127.0.0.1"`',
+        ) from error
+
+
+def _suggest(wrong: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(wrong, names, n=1, cutoff=0.6)
+    return f"Did you mean `{close[0]}`?" if close else "Known here: " + ", ".join(names)
+
+
+def _fields(section: str) -> tuple[str, ...]:
+    names = _SECTIONS[section].__struct_fields__
+    return tuple(name for name in names if name != "overrides")
+
+
+def _refuse_unknown(path: Path, text: str, raw: dict[str, Any]) -> None:
+    for section, table in raw.items():
+        at = f"{path}:{line_of(text, (section,))}"
+        if section not in _SECTIONS:
+            raise SettingsError(at, f"unknown section `{section}`", _suggest(section, _SECTIONS))
+        if not isinstance(table, dict):
+            raise SettingsError(
+                at, f"`{section}` must be a section", f"Write `[{section}]` and its keys below it"
+            )
+        for key, value in table.items():
+            # Below [carriers] a table is a carrier's name: only the loader knows which exist.
+            if key in _fields(section) or (section == "carriers" and isinstance(value, dict)):
+                continue
+            at = f"{path}:{line_of(text, (section, key))}"
+            raise SettingsError(
+                at, f"unknown key `{key}` in [{section}]", _suggest(key, _fields(section))
+            )
+
+
+def _with_environment(
+    raw: dict[str, Any], env: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+    """The file's tables with the environment's values laid over, and which variable gave which."""
+    values = {name: dict(table) for name, table in raw.items()}
+    named: dict[tuple[str, str], str] = {}
+    for variable in sorted(env):
+        if not variable.startswith(PREFIX):
+            continue
+        section, _, key = variable.removeprefix(PREFIX).lower().partition("_")
+        if section not in _SECTIONS or not key:
+            continue
+        if key not in _fields(section):
+            known = (f"{PREFIX}{section}_{name}".upper() for name in _fields(section))
+            raise SettingsError(variable, "sets an unknown key", _suggest(variable, known))
+        values.setdefault(section, {})[key] = _typed(
+            env[variable], _SECTIONS[section], key, variable
+        )
+        named[section, key] = variable
+    return values, named
+
+
+def _typed(text: str, section: type[msgspec.Struct], key: str, variable: str) -> Any:
+    kind = {field.name: field.type for field in msgspec.structs.fields(section)}[key]
+    try:
+        return msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(
+            variable, f"is `{text}`: {_plain(str(error))}", "Change or unset it"
+        ) from error
+
+
+def _nested(path: Path, text: str, values: dict[str, Any]) -> dict[str, Any]:
+    carriers = values.get("carriers", {})
+    own = {key: value for key, value in carriers.items() if key in _fields("carriers")}
+    overrides = {
+        name: {trunk: _override(path, text, name, trunk, value) for trunk, value in trunks.items()}
+        for name, trunks in carriers.items()
+        if name not in own
+    }
+    return {**values, "carriers": {**own, "overrides": overrides}}
+
+
+def _override(path: Path, text: str, carrier: str, trunk: str, value: Any) -> TrunkOverride:
+    # Converted one by one: msgspec's path does not name the keys of a mapping.
+    try:
+        return msgspec.convert(value, TrunkOverride)
+    except msgspec.ValidationError as error:
+        found = re.search(r"`\$\.(\w+)|`(\w+)`", str(error))
+        key = (found[1] or found[2]) if found else ""
+        at = f"{path}:{line_of(text, ('carriers', carrier, trunk, key))}"
+        mend = 'Write `sources = ["192.0.2.0/29"]` or `proxies = ["sip:192.0.2.1:5060"]`'
+        raise SettingsError(
+            at, f"carriers.{carrier}.{trunk}: {_plain(str(error))}", mend
+        ) from error
+
+
+def _plain(message: str) -> str:
+    """msgspec's message without its path."""
+    text = (
+        message.split(" - at ")[0]
+        .replace("`int`", "a whole number")
+        .replace("`bool`", "true or false")
+    )
+    return (
+        text.replace("`str`", "text in quotes")
+        .replace("`array`", "a list")
+        .replace("Object contains ", "")
+    )
+
+
+def _wrong_value(
+    path: Path, text: str, named: dict[tuple[str, str], str], message: str
+) -> SettingsError:
+    found = re.search(r" - at `\$\.?([^`]*)`", message)
+    parts = [
+        part for part in re.split(r"[.\[\]]+", found[1] if found else "") if part and part != "..."
+    ]
+    quoted = re.match(r"`(\w+)`", message)  # our own checks name the field, msgspec the section
+    if quoted and len(parts) == 1:
+        parts.append(quoted[1])
+    variable = named.get((parts[0], parts[1])) if len(parts) > 1 else None
+    where = variable or f"{path}:{line_of(text, tuple(parts))}"
+    return SettingsError(where, f"`{'.'.join(parts)}`: {_plain(message)}", "Change or remove it")

@@ -1,0 +1,62 @@
+"""Looks at the carriers' files before Kamailio does, so that a broken one is told to a person."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+import msgspec
+
+from carrier_adapters import loader
+from gateway.settings import Settings
+from gateway.stack.problems import Problem
+from gateway.stack.render import REPO
+
+
+def folder(settings: Settings) -> Path:
+    """Where the carriers' files lie."""
+    return Path(settings.carriers.folder or REPO / "carrier_adapters")
+
+
+def look(settings: Settings) -> list[Problem]:
+    """A warning for each file that cannot be used: the other carriers go on without it.
+
+    No usable file at all, or a placing of a carrier that is not there, stands in the way.
+    """
+    where = folder(settings)
+    if not where.is_dir():
+        mend = "Set carriers.folder in portgate.toml, or leave it out"
+        return [Problem(f"carriers.folder is {where}", "there is no such folder", mend)]
+    loaded = loader.load(where, msgspec.to_builtins(settings.carriers.overrides))
+    problems = [
+        Problem(
+            f"{where / error.file} is not used",
+            f"{error.field}: {error.problem}",
+            error.mend or "Mend the file and run the same again",
+            warning=True,
+        )
+        for error in loaded.errors
+    ]
+    if not loaded.carriers:
+        mend = "Put a carrier's file there, or leave carriers.folder out"
+        problems.append(Problem(f"no carrier can be used from {where}", "calls need one", mend))
+    broken = {Path(error.file).stem for error in loaded.errors}
+    for carrier, trunks in settings.carriers.overrides.items():
+        if carrier in broken:
+            continue
+        if carrier not in loaded.carriers:
+            problems.append(_unknown(f"carriers.{carrier}", carrier, list(loaded.carriers)))
+            continue
+        known = [trunk.name for trunk in loaded.carriers[carrier].trunks]
+        problems += [
+            _unknown(f"carriers.{carrier}.{trunk}", trunk, known)
+            for trunk in trunks
+            if trunk not in known
+        ]
+    return problems
+
+
+def _unknown(setting: str, name: str, known: list[str]) -> Problem:
+    close = difflib.get_close_matches(name, known, n=1)
+    mend = f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}"
+    return Problem(f"[{setting}] in portgate.toml places nothing", f"there is no `{name}`", mend)

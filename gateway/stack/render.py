@@ -1,0 +1,123 @@
+"""Renders the services' configuration from the templates of the Ansible roles; writes only what
+changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import msgspec
+import yaml  # type: ignore[import-untyped]
+
+from gateway.home import Home
+from gateway.ports import InternalPorts
+from gateway.settings import Settings
+
+REPO = Path(__file__).resolve().parents[2]
+ROLES = REPO / "ansible" / "roles"
+
+# role, template, mode of the file made from it. kemi.json may come to hold a carrier's password.
+FILES = (
+    ("postgresql", "postgresql.conf", 0o644),
+    ("postgresql", "pg_hba.conf", 0o644),
+    ("postgresql", "pg_ident.conf", 0o644),
+    ("redis", "redis.conf", 0o644),
+    ("rtpengine", "rtpengine.conf", 0o644),
+    ("kamailio", "kamailio.cfg", 0o644),
+    ("kamailio", "kemi.json", 0o600),
+    ("kamailio", "portgate_kemi.py", 0o644),
+)
+
+ROLE_NAMES = frozenset(role for role, _, _ in FILES)
+
+
+def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str, Any]:
+    """What the templates may name, beside the defaults of their role."""
+    return {
+        "home": str(home.path),
+        "run_dir": str(home.run),
+        "etc": str(home.etc),
+        "repo": str(REPO),
+        "journal_dir": str(home.journal),
+        "snapshot_dir": str(home.snapshot),
+        "token_key_file": str(home.token_key),
+        "rpc_socket": str(home.kamailio_rpc),
+        "sip_address": settings.sip.address,
+        "sip_port": settings.sip.port,
+        "sip_workers": settings.sip.workers,
+        "sip_tcp": settings.sip.tcp,
+        "advertised_address": settings.sip.advertised_address,
+        "no_answer_s": settings.calls.no_answer_s,
+        "no_answer_ms": settings.calls.no_answer_s * 1000,
+        "silent_trunk_ms": settings.calls.silent_trunk_ms,
+        "longest_s": settings.calls.longest_s,
+        "media_relay": settings.media.relay,
+        "media_address": settings.media.address,
+        "media_advertised_address": settings.media.advertised_address,
+        "media_timeout_s": settings.media.timeout_s,
+        "ng_port": ports.ng,
+        "ng_socket": f"udp:127.0.0.1:{ports.ng}",
+        "rtp_min": ports.rtp_min,
+        "rtp_max": ports.rtp_max,
+        "demo_net": ports.demo_net,
+        "carriers_folder": settings.carriers.folder or str(REPO / "carrier_adapters"),
+        "carrier_overrides_json": json.dumps(msgspec.to_builtins(settings.carriers.overrides)),
+        "redis_socket": str(home.redis_socket),
+        "redis_data_dir": str(home.redis_data),
+        "postgresql_socket_dir": str(home.postgresql_socket_dir),
+        "postgresql_hba_file": str(home.pg_hba_conf),
+        "postgresql_ident_file": str(home.pg_ident_conf),
+        "postgresql_name": f"portgate-{home.id}",
+    }
+
+
+def _environment(role: str) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROLES / role / "templates"),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        trim_blocks=True,  # as Ansible's template module does
+        autoescape=False,
+    )
+    environment.filters["from_json"] = json.loads
+    environment.filters["to_json"] = json.dumps
+    environment.filters["to_nice_json"] = lambda value: json.dumps(value, indent=4, sort_keys=True)
+    return environment
+
+
+def text_of(role: str, template: str, values: dict[str, Any]) -> str:
+    """One rendered template. Raises jinja2.UndefinedError for a variable nobody gives."""
+    defaults = yaml.safe_load((ROLES / role / "defaults" / "main.yml").read_text("utf-8")) or {}
+    return _environment(role).get_template(f"{template}.j2").render({**defaults, **values})
+
+
+def write_if_changed(path: Path, text: str, mode: int) -> bool:
+    """Put text into a file atomically; True when it was not already there."""
+    if path.exists() and path.read_text("utf-8") == text and path.stat().st_mode & 0o777 == mode:
+        return False
+    beside = path.with_name(f".{path.name}.new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)
+    beside.replace(path)
+    return True
+
+
+def render(
+    home: Home, settings: Settings, ports: InternalPorts, roles: Collection[str] = ROLE_NAMES
+) -> list[str]:
+    """Write the configuration files of these roles; returns the names of those that changed."""
+    values = variables(home, settings, ports)
+    changed = []
+    for role, template, mode in FILES:
+        if role not in roles:
+            continue
+        if write_if_changed(home.etc / template, text_of(role, template, values), mode):
+            changed.append(template)
+    return changed

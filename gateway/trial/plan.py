@@ -1,0 +1,169 @@
+"""Works out a call: who would send it, how they write it, what is decided; opens nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+
+from carrier_adapters.contract import Carrier, FarSide, Invite, Parties, Trunk
+from gateway.trial.known import Known
+from number_registry.call import Call, Peer, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
+from number_registry.e164 import E164
+from number_registry.errors import RefuseError
+from number_registry.model import Address, Pbx
+from number_registry.routing import decide
+
+
+class NoOriginError(RefuseError):
+    """Nobody is known who could send such a call; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A call before it is placed.
+
+    `invite` is what the sender writes: user parts and the headers that name the caller. `read` is
+    what the gateway makes of it, `verdict` what it decides, `written` how the far side gets it.
+    """
+
+    peer: Peer
+    source: Address
+    invite: Invite
+    read: Call
+    verdict: Verdict
+    written: FarSide | None
+    far: tuple[Address, ...]
+
+    @property
+    def carrier(self) -> str:
+        if self.peer.side is Side.CARRIER:
+            return self.peer.name
+        return self.verdict.carrier if isinstance(self.verdict, ToCarrier) else ""
+
+    @property
+    def pbx(self) -> str:
+        if isinstance(self.verdict, ToPbx):
+            return self.verdict.pbx
+        return self.peer.name if self.peer.side is Side.PBX else ""
+
+    @property
+    def trace(self) -> tuple[Rule, ...]:
+        return self.verdict.trace
+
+
+def plan(known: Known, to: str, sender: str) -> Plan:
+    """`to` and `sender`: an E164, or digits of an extension or short code. Raises NoOriginError."""
+    pbx = _pbx_of(known, sender)
+    if pbx is not None:
+        return _from_pbx(known, pbx, to, sender)
+    if not isinstance(sender, E164):
+        raise NoOriginError(f"{sender} is neither an extension of ours nor a full number")
+    return _from_carrier(known, to, sender)
+
+
+# -- a call from a PBX ----------------------------------------------------------------------------
+
+
+def _pbx_of(known: Known, sender: str) -> Pbx | None:
+    """The PBX behind which this extension is, or that answers for this number of ours."""
+    directory = known.directory
+    if isinstance(sender, E164):
+        number = directory.number(sender)
+        return directory.pbx(number.pbx) if number is not None else None
+    for pbx in directory.pbxs():
+        person = directory.person(sender, pbx.name)
+        if person is None:
+            continue
+        if person.pbx:
+            return directory.pbx(person.pbx)
+        number = directory.number(person.shown) if person.shown else None
+        return directory.pbx(number.pbx) if number and number.pbx else pbx
+    return None
+
+
+def _from_pbx(known: Known, pbx: Pbx, to: str, sender: str) -> Plan:
+    if not pbx.addresses:
+        raise NoOriginError(f"PBX {pbx.name} has no address, so it can send no call")
+    dialled = to.plus if isinstance(to, E164) else to
+    shown = sender.plus if isinstance(sender, E164) else sender
+    peer = Peer(Side.PBX, pbx.name)
+    invite = Invite(dialled, dialled, {"From": shown})
+    return _decided(known, peer, pbx.addresses[0], invite, Call(peer, to, shown))
+
+
+# -- a call from a carrier ------------------------------------------------------------------------
+
+
+def _from_carrier(known: Known, to: str, sender: E164) -> Plan:
+    carrier, trunk = _renter(known, to)
+    source = _source(carrier, trunk)
+    peer = Peer(Side.CARRIER, carrier.name, trunk.name)
+    invite = as_written(carrier, trunk, to, sender)
+    parties = carrier.parties(invite, trunk)
+    return _decided(known, peer, source, invite, _call(peer, parties))
+
+
+def _renter(known: Known, to: str) -> tuple[Carrier, Trunk]:
+    """The carrier that rents out the number; for a foreign number the first one there is."""
+    number = known.directory.number(to) if isinstance(to, E164) else None
+    names = [name for name, _ in number.tenancies] if number is not None else []
+    for name in [*names, *known.carriers]:
+        trunk = known.trunk_of_number(name, to)
+        if trunk is not None:
+            return known.carriers[name], trunk
+    raise NoOriginError("no carrier is known that could bring a call from outside")
+
+
+def _source(carrier: Carrier, trunk: Trunk) -> Address:
+    """An address that the carrier's calls may come from: one of its gateways where allowed."""
+    networks = [ipaddress.ip_network(source) for source in trunk.sources]
+    for address in trunk.addresses:
+        if any(ipaddress.ip_address(address.host) in network for network in networks):
+            return address
+    if not networks:
+        raise NoOriginError(f"trunk {trunk.name} of {carrier.name} names no source network")
+    return Address(str(networks[0].network_address))
+
+
+def as_written(carrier: Carrier, trunk: Trunk, to: str, sender: E164) -> Invite:
+    """The INVITE as this carrier writes it: the shortest digits that its own adapter reads back."""
+    caller = carrier.written(sender, trunk)
+    headers = {"From": trunk.name, carrier.caller_header: caller}
+    full = carrier.written(to, trunk) if isinstance(to, E164) else to
+    spellings = [full]
+    if trunk.area_code and carrier.number_format == "national":
+        spellings.insert(0, full[len(carrier.trunk_prefix) + len(trunk.area_code) :])
+    for digits in spellings:
+        invite = Invite(digits, digits, headers)
+        if carrier.parties(invite, trunk).called == to:
+            return invite
+    return Invite(full, full, headers)
+
+
+def _call(peer: Peer, parties: Parties) -> Call:
+    return Call(peer, parties.called, parties.caller, parties.withheld)
+
+
+# -- what becomes of it ---------------------------------------------------------------------------
+
+
+def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Call) -> Plan:
+    verdict = decide(call, known.directory)
+    written: FarSide | None = None
+    far: tuple[Address, ...] = ()
+    if isinstance(verdict, ToPbx):
+        pbx = known.directory.pbx(verdict.pbx)
+        digits = pbx is not None and pbx.did_format == "digits"
+        user = str(verdict.did) if digits else verdict.did.plus
+        shown = verdict.caller.removeprefix("+") if digits else verdict.caller
+        written, far = FarSide(user, user, shown), verdict.addresses
+    elif isinstance(verdict, ToCarrier):
+        carrier = known.carriers.get(verdict.carrier)
+        trunk = carrier.trunk_for(verdict.shown) if carrier else None
+        if carrier is None or trunk is None:
+            trace = verdict.trace
+            verdict = Reject(503, "the carrier has no trunk that takes calls", trace)
+        else:
+            far = trunk.addresses
+            written = carrier.far_side(verdict.called, verdict.shown, trunk)
+    return Plan(peer, source, invite, call, verdict, written, far)

@@ -1,0 +1,96 @@
+"""What a person reads of a call."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway.calls.events import Event
+from gateway.calls.fold import fold_all
+from gateway.calls.record import Record, at, record
+from tests.unit.calls.story import T0, answer, answered_call, end, ring, start, tried
+
+
+def row(*events: Event) -> Record:
+    return record(fold_all(None, events))
+
+
+def test_an_answered_call_tells_who_when_and_how_long() -> None:
+    found = row(*answered_call())
+
+    assert (found.phase, found.direction, found.carrier, found.pbx) == (
+        "ended", "in", "northline", "old",
+    )  # fmt: skip
+    assert (found.pdd_ms, found.talk_ms, found.final_status) == (1000, 10_000, 200)
+    assert (found.end_side, found.cause) == ("a", "the caller hung up")
+    assert found.started_at == at(T0)
+    assert json.loads(found.rules) == [["number", "is in service"]]
+    assert (found.attempts, found.destination) == (1, "sip:127.9.9.21:5060")
+
+
+def test_microseconds_become_a_time_in_utc_exactly() -> None:
+    assert at(1_790_000_000_000_001) == datetime(2026, 9, 21, 14, 13, 20, 1, tzinfo=UTC)
+
+
+def test_a_call_out_names_the_carrier_it_left_by() -> None:
+    found = row(start(dir="out", src="old", kind="carrier", to="northline", trunk=""))
+
+    assert (found.source, found.target, found.carrier, found.pbx) == (
+        "old", "northline", "northline", "old",
+    )  # fmt: skip
+
+
+def test_fail_over_shows_in_attempts_and_destination() -> None:
+    found = row(start(), tried(), answer())
+
+    assert (found.attempts, found.destination) == (2, "sip:127.9.9.22:5060")
+
+
+def test_a_refused_call_gives_a_whole_record_at_once_and_says_which_rule() -> None:
+    found = row(start(kind="reject", to="", status=404, rules=(("number", "is not ours"),)))
+
+    assert (found.phase, found.end_how, found.final_status) == ("ended", "reject", 404)
+    assert found.cause == "refused before it was sent on (number: is not ours)"
+    assert found.ended_at == found.started_at
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "words"),
+    [
+        (end("b", "failed", 5, status=486), 486, "the called party is busy"),
+        (end("gw", "timeout", 60, status=408), 408, "nobody answered in time"),
+        (end("a", "cancel", 5, status=487), 487, "the caller hung up before an answer"),
+        (end("b", "failed", 5, status=699), 699, "the far side refused with 699"),
+        (
+            end("gw", "failed", 90, reason="nothing was heard"), 408,
+            "the call could not be set up: nothing was heard",
+        ),
+    ],
+)  # fmt: skip
+def test_a_failed_call_says_why(last: Event, status: int, words: str) -> None:
+    found = row(start(), ring(), last)
+
+    assert (found.final_status, found.cause, found.talk_ms) == (status, words, None)
+
+
+def test_a_call_ended_by_the_gateway_says_so_with_the_reason() -> None:
+    found = row(*answered_call()[:3], end("gw", "timeout", 70, reason="no audio"))
+
+    assert found.cause == "the gateway ended the call: no audio"
+    assert found.final_status == 200
+
+
+def test_a_clock_set_back_in_the_middle_makes_nothing_negative() -> None:
+    found = row(start(), ring(-3600), answer(-3599), end(after_s=-3000))
+
+    assert (found.pdd_ms, found.talk_ms) == (0, 0)
+    assert found.started_at == found.answered_at == found.ended_at
+
+
+def test_a_call_whose_start_is_not_known_yet_has_a_record() -> None:
+    found = row(answer())
+
+    assert (found.phase, found.direction, found.verdict) == ("live", None, None)
+    assert found.started_at == found.answered_at
