@@ -1,0 +1,84 @@
+"""Sends bytes over UDP as a stranger or a careless neighbour would, and shows what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from typing import Any
+
+from gateway.endpoints.message import SipMessage, parse
+
+_NUMBERS = count(secrets.randbits(40))  # each request is a transaction of its own
+
+
+class Raw(asyncio.DatagramProtocol):
+    """One UDP socket. Made by `raw_socket`."""
+
+    def __init__(self) -> None:
+        self.replies: asyncio.Queue[bytes] = asyncio.Queue()
+        self.transport: asyncio.DatagramTransport
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self.replies.put_nowait(data)
+
+    def sends(self, data: bytes, to: tuple[str, int]) -> None:
+        self.transport.sendto(data, to)
+
+    async def hears(self, within: float = 5.0) -> SipMessage:
+        """The next message. Raises TimeoutError."""
+        async with asyncio.timeout(within):
+            data = await self.replies.get()
+        return parse(data, at=0.0, sent=False, transport="udp")
+
+    async def asks(self, data: bytes, to: tuple[str, int], within: float = 5.0) -> SipMessage:
+        """Send, and the final answer that comes."""
+        self.sends(data, to)
+        while (reply := await self.hears(within)).status in (100, 180, 183):
+            pass
+        return reply
+
+    async def hears_nothing(self, within: float) -> bool:
+        """True when nothing came in this time."""
+        try:
+            await self.hears(within)
+        except TimeoutError:
+            return True
+        return False
+
+
+@asynccontextmanager
+async def raw_socket(address: str, port: int = 0) -> AsyncIterator[Raw]:
+    transport, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+        Raw, local_addr=(address, port)
+    )
+    try:
+        yield protocol
+    finally:
+        transport.close()
+
+
+def request(method: str, uri: str, source: str, **changes: str) -> bytes:
+    """A request as text. `changes` replace header values; an empty value leaves the header out.
+
+    Header names are written with underscores: `Max_Forwards="0"`.
+    """
+    number = next(_NUMBERS)
+    headers = {
+        "Via": f"SIP/2.0/UDP {source};rport;branch=z9hG4bKraw{number}",
+        "Max_Forwards": "70",
+        "From": f"<sip:+79160000001@{source}>;tag=raw",
+        "To": f"<{uri}>",
+        "Call_ID": f"raw-{number}@{source}",
+        "CSeq": f"1 {method}",
+        "Contact": f"<sip:raw@{source}>",
+        "Content_Length": "0",
+        **changes,
+    }
+    lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
+    return "\r\n".join([f"{method} {uri} SIP/2.0", *lines, "", ""]).encode("utf-8")
