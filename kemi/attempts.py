@@ -33,11 +33,12 @@ class Pending(NamedTuple):
         """The first three fields are all a reply needs; the rest is there while there is somewhere
         else to go.
         """
-        text = f"{self.call}|{self.from_uri}|{self.to_uri}"
-        if not self.left:
+        call, from_uri, to_uri, user, addresses, tried, retry = self
+        text = f"{call}|{from_uri}|{to_uri}"
+        if not addresses:
             return text
-        left = ",".join([address.uri for address in self.left])
-        return f"{text}|{self.user}|{left}|{self.tried}|{','.join(map(str, self.retry))}"
+        left = ",".join([address.uri for address in addresses])
+        return f"{text}|{user}|{left}|{tried}|{','.join(map(str, retry))}"
 
     @classmethod
     def read(cls, text: str) -> Pending:
@@ -63,11 +64,10 @@ def try_next(worker: Worker, pending: Pending) -> bool:
     for address in left:
         left, tried = left[1:], tried + 1
         do.aim(user, address)
-        do.remember(
-            Pending(call, from_uri, to_uri, user, left, tried, retry).text(), again=tried > 1
-        )
+        pending = Pending(call, from_uri, to_uri, user, left, tried, retry)
+        do.remember(pending.text(), again=tried > 1)
         silent_ms = worker.config.silent_trunk_ms
-        do.patience(silent_ms if left else max(LAST_TRY_MS, silent_ms))
+        do.patience(silent_ms if left or silent_ms > LAST_TRY_MS else LAST_TRY_MS)
         do.watch_invite()
         if tried > 1:
             events.attempt(worker.journal, call, tried, address.uri)

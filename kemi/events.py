@@ -5,87 +5,75 @@ decides nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from time import time_ns
 
+from kemi.facts import Facts, Source
 from kemi.journal import Journal
-from number_registry.call import Call, Drop, Reject, Rule, ToCarrier, ToPbx
+from kemi.json_line import Template
+from number_registry.call import Call, Drop, Reject, Rule, Side, ToCarrier, ToPbx
 from number_registry.e164 import E164
 
 KINDS = {ToPbx: "pbx", ToCarrier: "carrier", Reject: "reject", Drop: "drop"}
+
+_START = Template(
+    (
+        # what came in
+        *("e", "c", "dir", "src", "trunk", "addr", "cid", "ft", "caller", "called", "ctc"),
+        *("fu", "tu", "sock", "kind"),
+        # where it goes and how it is written there; empty for a refusal
+        *("to", "shown", "dialled", "dst", "fu2", "tu2"),
+    ),
+    ("t", "cseq", "status", "media"),
+    ("rr", "rules"),
+)
+_TRY = Template(("e", "c", "dst"), ("t", "n"))
+_RING = Template(("e", "c"), ("t", "status"))
+_ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
+_UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
+_END = Template(("e", "c", "side", "how", "reason"), ("t", "status"))
+
+# (to, shown, dialled, dst, From and To as written): the part of a start that tells where the call
+# goes and how it is written there.
+Towards = tuple[str, str, str, str, str, str]
+NOWHERE: Towards = ("", "", "", "", "", "")
 
 
 def start(
     journal: Journal,
     ident: str,
     call: Call,
+    facts: Facts,
     *,
     kind: str,
-    inbound: bool,
-    addr: str,
-    cid: str,
-    ft: str,
-    cseq: int,
-    contact: str,
     routes: Sequence[str],
-    from_uri: str,
-    to_uri: str,
     sock: str,
     status: int,
+    media: bool,
     trace: Sequence[Rule],
-    written: dict[str, Any],
+    towards: Towards,
 ) -> None:
-    """A new call and what was decided of it. ``written``: how it goes on, made by `towards`; empty
-    for a refusal.
-    """
-    peer, called, caller, _ = call
-    journal.write(
-        "start",
-        ident,
-        {
-            "dir": "in" if inbound else "out",
-            "src": peer[1],
-            "trunk": peer[2],
-            "addr": addr,
-            "cid": cid,
-            "ft": ft,
-            "cseq": cseq,
-            "caller": caller,
-            "called": called.plus if isinstance(called, E164) else called,
-            "kind": kind,
-            "status": status,
-            "rules": trace,
-            "ctc": contact,
-            "rr": routes,
-            "fu": from_uri,
-            "tu": to_uri,
-            "sock": sock,
-            **written,
-        },
+    """A new call and what was decided of it. ``towards``: how it goes on; NOWHERE for a refusal."""
+    (side, source, trunk), called, caller, _ = call
+    call_id, tag, cseq, from_uri, to_uri, contact, _, _, _, ip, port, proto = facts
+    way = "in" if side is Side.CARRIER else "out"
+    addr = f"{ip}:{port}/{proto}"
+    number = "+" + called if isinstance(called, E164) else called
+    values = (
+        *("start", ident, way, source, trunk, addr, call_id, tag, caller, number, contact),
+        *(from_uri, to_uri, sock, kind),
+        *towards,
+        *(time_ns() // 1000, cseq, status, 1 if media else 0),
     )
-
-
-def towards(
-    to: str, shown: str, dialled: str, dst: str, from_uri: str, to_uri: str, media: bool
-) -> dict[str, Any]:
-    """The part of a start that tells where the call goes and how it is written there."""
-    return {
-        "to": to,
-        "shown": shown,
-        "dialled": dialled,
-        "dst": dst,
-        "fu2": from_uri,
-        "tu2": to_uri,
-        "media": 1 if media else 0,
-    }
+    journal.write(_START.line(values, routes, trace))
 
 
 def attempt(journal: Journal, ident: str, number: int, dst: str) -> None:
     """The next address is tried, because the one before failed."""
-    journal.write("try", ident, {"n": number, "dst": dst})
+    journal.write(_TRY.line(("try", ident, dst, time_ns() // 1000, number)))
 
 
 def ring(journal: Journal, ident: str, status: int) -> None:
-    journal.write("ring", ident, {"status": status})
+    journal.write(_RING.line(("ring", ident, time_ns() // 1000, status)))
 
 
 def answer(
@@ -96,24 +84,33 @@ def answer(
     tag: str,
     contact: str,
     routes: Sequence[str],
-    addr: str,
+    source: Source,
     sock: str,
 ) -> None:
-    fields = {"status": status, "tt": tag, "ctc": contact, "rr": routes, "addr": addr, "sock": sock}
-    journal.write("answer", ident, fields)
+    ip, port, proto = source
+    values = ("answer", ident, tag, contact, f"{ip}:{port}/{proto}", sock, time_ns() // 1000)
+    journal.write(_ANSWER.line((*values, status), routes))
 
 
 def update(
-    journal: Journal, ident: str, *, side: str, method: str, cseq: int, contact: str, addr: str
+    journal: Journal,
+    ident: str,
+    *,
+    side: str,
+    method: str,
+    cseq: int,
+    contact: str,
+    source: Source,
 ) -> None:
     """A request inside the call: what our own BYE must know, because a CSeq once used cannot be
     used again.
     """
-    fields = {"side": side, "m": method, "cseq": cseq, "ctc": contact, "addr": addr}
-    journal.write("update", ident, fields)
+    ip, port, proto = source
+    values = ("update", ident, side, method, contact, f"{ip}:{port}/{proto}", time_ns() // 1000)
+    journal.write(_UPDATE.line((*values, cseq)))
 
 
 def end(
     journal: Journal, ident: str, *, side: str, how: str, status: int, reason: str = ""
 ) -> None:
-    journal.write("end", ident, {"side": side, "how": how, "status": status, "reason": reason})
+    journal.write(_END.line(("end", ident, side, how, reason, time_ns() // 1000, status)))

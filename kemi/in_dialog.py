@@ -13,15 +13,17 @@ from kemi.worker import Worker
 
 
 def handle(worker: Worker, method: str) -> None:
-    """A request with a To tag. Its permission is a valid token and a known neighbour as its source:
-    a token alone, overheard, must not let a stranger send anything through us.
+    """A request with a To tag from a known neighbour, which the caller has seen to: a token alone,
+    overheard, must not let a stranger send anything through us. Its permission is a valid token.
     """
-    if worker.peer(message.source_ip()) is None:
+    token, call_id, tag = message.route_token() if do.loose_route() else ("", "", "")
+    sealed = worker.sealer.read(token, call_id) if token else None
+    if sealed is None:
+        _of_no_call(method)
         return
-    token = message.route_token() if do.loose_route() else ""
-    sealed = worker.sealer.read(token, message.sip_call_id()) if token else None
-    from_caller = _from_caller(sealed) if sealed else None
-    if sealed is None or from_caller is None:
+    # The direction, by the caller's tag; where neither tag is the caller's it is another dialog.
+    from_caller = tag_crc(tag) == sealed.tag_crc
+    if not from_caller and tag_crc(message.to_tag()) != sealed.tag_crc:
         _of_no_call(method)
     elif method == "ACK":
         _acknowledge(worker, sealed, from_caller)
@@ -82,15 +84,8 @@ def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> N
         method=method,
         cseq=message.cseq(),
         contact=contact,
-        addr=f"{source.ip}:{source.port}/{source.proto}",
+        source=source,
     )
-
-
-def _from_caller(sealed: Sealed) -> bool | None:
-    """The direction, by the caller's tag; None when neither tag is the caller's: another dialog."""
-    if tag_crc(message.from_tag()) == sealed.tag_crc:
-        return True
-    return False if tag_crc(message.to_tag()) == sealed.tag_crc else None
 
 
 def _write(sealed: Sealed, from_caller: bool) -> str:

@@ -4,12 +4,11 @@ of routing itself.
 
 from __future__ import annotations
 
-from typing import Any
-
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, try_next
+from kemi.facts import Facts
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx
 from kemi.seal import Sealed, tag_crc
@@ -31,7 +30,7 @@ REASONS = {
 PBX_PLAN = DialPlan()
 
 
-def handle(worker: Worker, peer: Peer, facts: message.Facts) -> None:
+def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
     """A new INVITE from a known neighbour."""
     if do.is_retransmission():
         return
@@ -52,13 +51,13 @@ def handle(worker: Worker, peer: Peer, facts: message.Facts) -> None:
         verdict, plan = Reject(403, "From or To cannot be carried", verdict.trace), None
     ident = call_id(facts.call_id, facts.from_tag, facts.cseq, facts.request_user, peer)
     if plan is None:
-        _record(worker, ident, call, verdict, {}, facts)
+        _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
     else:
         _send(worker, ident, call, verdict, plan, facts)
 
 
-def read(worker: Worker, peer: Peer, facts: message.Facts) -> Call:
+def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     """The INVITE at hand as a call, read as its sender writes."""
     if peer.side is Side.PBX:
         return _read_from_pbx(peer, facts)
@@ -68,7 +67,7 @@ def read(worker: Worker, peer: Peer, facts: message.Facts) -> Call:
     return Call(peer, parties.called, parties.caller, parties.withheld)
 
 
-def _read_from_pbx(peer: Peer, facts: message.Facts) -> Call:
+def _read_from_pbx(peer: Peer, facts: Facts) -> Call:
     called = dialling.read(facts.request_user, PBX_PLAN)
     withheld = message.is_anonymous()
     user = (message.asserted_user() if withheld else "") or facts.from_user
@@ -89,44 +88,41 @@ def _send(
     call: Call,
     verdict: Verdict,
     plan: Plan,
-    facts: message.Facts,
+    facts: Facts,
 ) -> None:
     """Write the call for its far side, record it, relay it to the first address that takes it."""
+    sip_call_id, tag, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
+    _, user, far_to_user, far_from_user, far_from, to_host = plan[:6]
+    addresses = plan.addresses
+    near_from, near_to, far_to = own_from, own_to, f"sip:{far_to_user}@{to_host}"
     # The host in From and To is nobody's business: a URI is written anew only where the far side
     # wants another user.
-    new_from = facts.from_user != plan.from_user
-    new_to = facts.to_user != plan.to_user
-    from_uri = plan.from_uri if new_from else facts.from_uri
-    to_uri = f"sip:{plan.to_user}@{plan.to_host}" if new_to else facts.to_uri
-    media = worker.config.media
-    written = events.towards(
-        plan.to, plan.shown, plan.user, plan.addresses[0].uri, from_uri, to_uri, media
-    )
-    _record(worker, ident, call, verdict, written, facts)
-    if new_from:
-        do.write_from(from_uri)
-    if new_to:
-        do.write_to(to_uri)
+    if from_user == far_from_user:
+        near_from = far_from = ""
+    else:
+        do.write_from(far_from)
+    if to_user == far_to_user:
+        near_to = far_to = ""
+    else:
+        do.write_to(far_to)
         do.cancel_as_written()
+    written = (plan.to, plan.shown, user, addresses[0].uri, far_from or own_from, far_to or own_to)
+    _record(worker, ident, call, verdict, facts, written)
     if not plan.keep_display:
         do.drop_display_names()
     do.replace_identity_headers(plan.headers)
     do.follow_reply_path()
-    if is_behind_nat(facts.contact, facts.ip):
+    if is_behind_nat(contact, ip):
         do.name_real_contact()
-    offered = media and message.has_sdp()
-    near_from, far_from = (facts.from_uri, from_uri) if new_from else ("", "")
-    near_to, far_to = (facts.to_uri, to_uri) if new_to else ("", "")
-    sealed = Sealed(ident, tag_crc(facts.from_tag), offered, near_from, near_to, far_from, far_to)
-    do.record_route(worker.sealer.token(sealed, facts.call_id))
+    offered = worker.config.media and message.has_sdp()
+    sealed = Sealed(ident, tag_crc(tag), offered, near_from, near_to, far_from, far_to)
+    do.record_route(worker.sealer.token(sealed, sip_call_id))
     if offered:
         do.flag(do.FLAG_OFFERED)
         if not do.media_offer(ident) and not plan.emergency:
             _give_up(worker, ident, "no media relay")
             return
-    if not try_next(
-        worker, Pending(ident, near_from, near_to, plan.user, plan.addresses, 0, plan.retry)
-    ):
+    if not try_next(worker, Pending(ident, near_from, near_to, user, addresses, 0, plan.retry)):
         _give_up(worker, ident, "no address could be reached")
 
 
@@ -140,26 +136,20 @@ def _record(
     ident: str,
     call: Call,
     verdict: Verdict,
-    written: dict[str, Any],
-    facts: message.Facts,
+    facts: Facts,
+    towards: events.Towards,
 ) -> None:
     """The start event: all that a call record, and a hang-up of our own, will need."""
     events.start(
         worker.journal,
         ident,
         call,
+        facts,
         kind=events.KINDS[type(verdict)],
-        inbound=call.peer.side is Side.CARRIER,
-        addr=f"{facts.ip}:{facts.port}/{facts.proto}",
-        cid=facts.call_id,
-        ft=facts.from_tag,
-        cseq=facts.cseq,
-        contact=facts.contact,
         routes=message.record_routes(),
-        from_uri=facts.from_uri,
-        to_uri=facts.to_uri,
         sock=worker.socket(facts.proto),
         status=verdict.status if isinstance(verdict, Reject) else 0,
+        media=worker.config.media and towards is not events.NOWHERE,
         trace=verdict.trace,
-        written=written,
+        towards=towards,
     )

@@ -83,7 +83,7 @@ def mend_doubled_from_tag() -> None:
 
 def hops_left() -> bool:
     """Counts Max-Forwards down (RFC 3261, section 16.3 step 3)."""
-    return bool(KSR.maxfwd.process_maxfwd(HOPS) > 0)
+    return KSR.maxfwd.process_maxfwd(HOPS) > 0
 
 
 def well_formed() -> bool:
@@ -92,22 +92,22 @@ def well_formed() -> bool:
     2023 = version, scheme, required headers, Via, CSeq method and value, Content-Length, digits of
     Expires, Proxy-Require (420, section 16.3 step 5), parse of URIs; 7 = Request-URI, From and To.
     """
-    return bool(KSR.sanity.sanity_check(2023, 7) > 0)
+    return KSR.sanity.sanity_check(2023, 7) > 0
 
 
 def is_retransmission() -> bool:
     """True when tm has dealt with the request at hand: a retransmission, or an ACK to a negative
     final answer.
     """
-    return bool(KSR.tm.t_check_trans() == 0)
+    return KSR.tm.t_check_trans() == 0
 
 
 def matches_transaction() -> bool:
-    return bool(KSR.tm.t_check_trans() > 0)
+    return KSR.tm.t_check_trans() > 0
 
 
 def was_cancelled() -> bool:
-    return bool(KSR.tm.t_is_canceled() > 0)
+    return KSR.tm.t_is_canceled() > 0
 
 
 def failure_status() -> int:
@@ -146,7 +146,7 @@ def record_route(token: str) -> None:
 
 
 def loose_route() -> bool:
-    return bool(KSR.rr.loose_route() > 0)
+    return KSR.rr.loose_route() > 0
 
 
 def follow_reply_path() -> None:
@@ -165,12 +165,9 @@ def use_real_contact() -> None:
 
 def aim(request_user: str, address: Address) -> None:
     """Where the request at hand goes next."""
-    KSR.pv.sets("$ru", f"sip:{request_user}@{address.host}:{address.port}" + _transport(address))
-    KSR.pv.sets("$du", address.uri)
-
-
-def _transport(address: Address) -> str:
-    return "" if address.transport == "udp" else f";transport={address.transport.value}"
+    sets = KSR.pv.sets
+    sets("$ru", f"sip:{request_user}@{address.where}")
+    sets("$du", address.uri)
 
 
 # -- relaying ----------------------------------------------------------------------------------
@@ -203,7 +200,7 @@ def more_patience(invite_ms: int) -> None:
 
 def relay() -> bool:
     """Send the request at hand on, statefully. False when it could not even be sent."""
-    return bool(KSR.tm.t_relay() >= 0)
+    return KSR.tm.t_relay() >= 0
 
 
 def remember(text: str, again: bool = False) -> None:
@@ -235,11 +232,11 @@ def is_flagged(number: int) -> bool:
 
 
 def media_offer(call: str) -> bool:
-    return bool(KSR.rtpengine.rtpengine_offer(_TO_RTPENGINE + call) > 0)
+    return KSR.rtpengine.rtpengine_offer(_TO_RTPENGINE + call) > 0
 
 
 def media_answer(call: str) -> bool:
-    return bool(KSR.rtpengine.rtpengine_answer(_TO_RTPENGINE + call) > 0)
+    return KSR.rtpengine.rtpengine_answer(_TO_RTPENGINE + call) > 0
 
 
 def media_delete(call: str) -> None:

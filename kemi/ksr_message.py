@@ -8,11 +8,10 @@ Names of pseudo-variables are constants on purpose.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import KSR
 
 from carrier_adapters.contract import Invite
+from kemi.facts import Facts, Source
 from kemi.plan import user_of
 
 # The URI of each header that may name the caller; pv gives the parsed URI without the display name.
@@ -26,37 +25,12 @@ _PRIVACIES_MOST = 4
 _HIDING = frozenset({"id", "user", "header"})
 
 
-class Source(NamedTuple):
-    """Where a message came from."""
-
-    ip: str
-    port: int
-    proto: str
-
-
-class Facts(NamedTuple):
-    """What a new INVITE says of its dialog and its two ends, and where it came from."""
-
-    call_id: str
-    from_tag: str
-    cseq: int
-    from_uri: str
-    to_uri: str
-    contact: str
-    request_user: str
-    from_user: str
-    to_user: str
-    ip: str
-    port: int
-    proto: str
-
-
 def facts() -> Facts:
     """All of it in one go: a function for each would cost more than the reading itself."""
     pv, kx = KSR.pv, KSR.kx
     return Facts(
         kx.get_callid() or "",
-        str(pv.gete("$ft")),
+        pv.gete("$ft"),
         int(pv.gete("$cs") or 0),
         kx.get_furi() or "",
         kx.get_turi() or "",
@@ -79,24 +53,18 @@ def source() -> Source:
     return Source(kx.get_srcip(), int(kx.get_srcport()), kx.get_proto().lower())
 
 
-def method() -> str:
-    return KSR.kx.get_method() or ""
+def method_and_source() -> tuple[str, str]:
+    """The method, and the address it came from."""
+    kx = KSR.kx
+    return kx.get_method() or "", kx.get_srcip() or ""
 
 
 def has_to_tag() -> bool:
-    return bool(KSR.siputils.has_totag() > 0)
-
-
-def from_tag() -> str:
-    return str(KSR.pv.gete("$ft"))
+    return KSR.siputils.has_totag() > 0
 
 
 def to_tag() -> str:
-    return str(KSR.pv.gete("$tt"))
-
-
-def sip_call_id() -> str:
-    return KSR.kx.get_callid() or ""
+    return KSR.pv.gete("$tt")
 
 
 def cseq() -> int:
@@ -142,7 +110,7 @@ def is_anonymous() -> bool:
             return True
         wants = ";".join(values).lower().replace(",", ";")
         return not _HIDING.isdisjoint(word.strip() for word in wants.split(";"))
-    return bool(KSR.kx.gete_fhost() == "anonymous.invalid")
+    return KSR.kx.gete_fhost() == "anonymous.invalid"
 
 
 def has_sdp() -> bool:
@@ -150,7 +118,7 @@ def has_sdp() -> bool:
     if KSR.kx.get_bodylen() <= 0:
         return False
     has = KSR.textops.has_body_type
-    return bool(has("application/sdp") > 0 or has("multipart/mixed") > 0)
+    return has("application/sdp") > 0 or has("multipart/mixed") > 0
 
 
 def record_routes() -> list[str]:
@@ -168,13 +136,16 @@ def record_routes() -> list[str]:
     return routes
 
 
-def route_token() -> str:
-    """The token in the Route that loose routing has just taken off; empty when it is not one of
-    ours.
+def route_token() -> tuple[str, str, str]:
+    """The token in the Route that loose routing has just taken off, the Call-ID it must belong to,
+    and the From tag; all empty when the Route holds none.
     """
-    uri = str(KSR.pv.gete("$route_uri"))
+    uri = KSR.pv.gete("$route_uri")
     _, found, rest = uri.partition(";pg=")
-    return rest.partition(";")[0].rstrip(">") if found else ""
+    if not found:
+        return "", "", ""
+    token = rest.partition(";")[0].rstrip(">")
+    return token, KSR.kx.get_callid() or "", KSR.pv.gete("$ft")
 
 
 def status() -> int:

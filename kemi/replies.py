@@ -8,6 +8,7 @@ from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, try_next
+from kemi.facts import Source
 from kemi.nat import is_behind_nat
 from kemi.worker import Worker
 
@@ -40,7 +41,7 @@ def invite_reply(worker: Worker) -> None:
         _media(call)
 
 
-def _answered(worker: Worker, call: str, status: int, contact: str, source: message.Source) -> None:
+def _answered(worker: Worker, call: str, status: int, contact: str, source: Source) -> None:
     events.answer(
         worker.journal,
         call,
@@ -48,7 +49,7 @@ def _answered(worker: Worker, call: str, status: int, contact: str, source: mess
         tag=message.to_tag(),
         contact=contact,
         routes=_far_routes(),
-        addr=f"{source.ip}:{source.port}/{source.proto}",
+        source=source,
         sock=worker.socket(source.proto),
     )
 

@@ -54,25 +54,24 @@ class Router:
         every message.
         """
         try:
-            if ksr_message.has_to_tag():
-                method = ksr_message.method()
-                if ksr_effects.hops_left():
-                    in_dialog.handle(self.worker, method)
-                elif method != "ACK" and self.worker.peer(ksr_message.source_ip()) is not None:
+            method, ip = ksr_message.method_and_source()
+            peer = self.worker.peer(ip)
+            if peer is None:
+                return CONTINUE  # an unknown source learns not even that someone is here
+            inside = ksr_message.has_to_tag()
+            if not ksr_effects.hops_left():
+                if method != "ACK":
                     ksr_effects.answer(483, "Too Many Hops")
+            elif inside:
+                in_dialog.handle(self.worker, method)
             else:
-                self._outside_dialogs(ksr_message.method())
+                self._outside_dialogs(method, peer)
         except Exception as error:
             self.failed(error, answering=True)
         return CONTINUE
 
-    def _outside_dialogs(self, method: str) -> None:
-        peer = self.worker.peer(ksr_message.source_ip())
-        if peer is None:
-            return  # an unknown source learns not even that someone is here
-        if not ksr_effects.hops_left():
-            ksr_effects.answer(483, "Too Many Hops")
-        elif not ksr_effects.well_formed():
+    def _outside_dialogs(self, method: str, peer: Peer) -> None:
+        if not ksr_effects.well_formed():
             return  # sanity has answered
         elif method == "INVITE":
             self._invite(peer)

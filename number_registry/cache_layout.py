@@ -122,6 +122,16 @@ def number_is_ours(e164: int, packed: int) -> bool:
     return packed >> 50 == 1 << 12 | check
 
 
+def group_of(packed: int) -> int:
+    """The attachment group alone."""
+    return packed >> 30 & 0xFFFFF
+
+
+def payload_of(packed: int) -> int:
+    """All fields without the check: the same for every number with the same fields."""
+    return packed & _NUMBER_PAYLOAD
+
+
 def unpack_number(packed: int) -> NumberCell:
     """The fields of a value that number_is_ours has accepted."""
     return NumberCell(

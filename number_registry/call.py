@@ -5,7 +5,7 @@ decisions.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from number_registry.e164 import E164
 from number_registry.model import Address
@@ -40,13 +40,9 @@ class Call(NamedTuple):
     withheld: bool = False
 
 
-class Rule(NamedTuple):
-    """One step of the decision, in words a telecom engineer understands: the trace is a list of
-    these.
-    """
-
-    name: str
-    said: str
+# One step of the decision: its name, and what it said in words a telecom engineer understands. The
+# trace is a list of these; a plain pair, because every call makes several.
+Rule: TypeAlias = tuple[str, str]
 
 
 class ToPbx(NamedTuple):

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from number_registry.cache_layout import unpack_group, unpack_number
+from number_registry.cache_layout import group_of, payload_of, unpack_group, unpack_number
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError, RefuseError
@@ -17,6 +17,7 @@ from number_registry.model import Address, Pbx, PbxState, Person, Scenario, Site
 # never looked up.
 _STATES = (State.RELEASED, *State)
 _SCENARIOS = (Scenario.SCRIPT, Scenario.DIRECT, Scenario.SCRIPT, Scenario.SCRIPT)
+REMEMBERED = 8192  # unpacked routes; numbers of one city and carrier have theirs in common
 
 
 class PackedNumbers(Protocol):
@@ -42,6 +43,7 @@ class CompactDirectory:
 
     def __init__(self, numbers: PackedNumbers, content: dict[str, Any]) -> None:
         self._numbers = numbers
+        self._routes: dict[tuple[int, int], NumberRoute] = {}
         try:
             self._carriers: list[str | None] = list(content["carriers"])
             self._by_index = [_pbx(entry) for entry in content["pbxs"]]
@@ -56,14 +58,26 @@ class CompactDirectory:
         packed = self._numbers.number(int(e164))
         if not packed:
             return None
-        group, carrier, state, other, other_state, scenario, _recording = unpack_number(packed)
+        # The group's pointer is read for each call: it moves when numbers move to another PBX.
+        group = group_of(packed)
+        pointer = self._numbers.group(group) if group else 0
+        key = payload_of(packed), pointer
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= REMEMBERED:
+                self._routes.clear()
+            route = self._routes[key] = self._unpacked(packed, pointer)
+        return route
+
+    def _unpacked(self, packed: int, pointer: int) -> NumberRoute:
+        _, carrier, state, other, other_state, scenario, _recording = unpack_number(packed)
         name = self._carrier(carrier)
         tenancies: tuple[tuple[str, State], ...] = ()
         if state and name is not None:
             tenancies = ((name, _STATES[state]),)
         if other_state and (name := self._carrier(other)) is not None:
             tenancies += ((name, _STATES[other_state]),)
-        return NumberRoute(tenancies, self._attached(group), _SCENARIOS[scenario])
+        return NumberRoute(tenancies, self._attached(pointer), _SCENARIOS[scenario])
 
     def pbx(self, name: str) -> Pbx | None:
         return self._pbxs.get(name)
@@ -87,11 +101,11 @@ class CompactDirectory:
     def _carrier(self, index: int) -> str | None:
         return self._carriers[index] if index < len(self._carriers) else None
 
-    def _attached(self, group: int) -> str:
-        packed = self._numbers.group(group) if group else 0
-        if not packed:
+    def _attached(self, pointer: int) -> str:
+        """Name of the PBX that a group's packed value points to; empty when to none."""
+        if not pointer:
             return ""
-        index = unpack_group(packed).pbx
+        index = unpack_group(pointer).pbx
         pbx = self._by_index[index] if index < len(self._by_index) else None
         return pbx.name if pbx is not None else ""
 

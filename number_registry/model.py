@@ -80,7 +80,8 @@ _TRANSPORTS = frozenset(transport.value for transport in Transport)
 class Address:
     """Where a PBX or a carrier's gateway listens. Lower priority is tried first.
 
-    ``uri``: ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop.
+    ``uri``: ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop. ``where``: what
+    follows the @ in a Request-URI sent there; both are made once, because every call needs them.
     """
 
     host: str
@@ -88,15 +89,17 @@ class Address:
     transport: Transport = Transport.UDP
     priority: int = 0
     uri: str = field(init=False, compare=False, repr=False, default="")
+    where: str = field(init=False, compare=False, repr=False, default="")
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
             raise BadValueError(f"port {self.port} is not between 1 and 65535")
         if not self.host or any(c in self.host for c in " \t\r\n;<>@\"'?,"):
             raise BadValueError(f"{self.host!r} is not a host")
-        object.__setattr__(
-            self, "uri", f"sip:{self.host}:{self.port};transport={self.transport.value}"
-        )
+        host, transport = f"{self.host}:{self.port}", f";transport={self.transport.value}"
+        object.__setattr__(self, "uri", f"sip:{host}{transport}")
+        where = host if self.transport is Transport.UDP else host + transport
+        object.__setattr__(self, "where", where)
 
     @classmethod
     def parse(cls, uri: str, priority: int = 0) -> Address:

@@ -30,26 +30,27 @@ def _from_carrier(call: Call, directory: Directory) -> Verdict:
     """A call to one of our numbers. Every refusal is the same 404, so answers do not tell numbers
     apart.
     """
-    trace = [Rule("from", f"carrier {call.peer.name}, trunk {call.peer.trunk}")]
-    if not isinstance(call.called, E164):
+    (_, carrier, trunk), did, caller, withheld = call
+    trace = [("from", f"carrier {carrier}, trunk {trunk}")]
+    if not isinstance(did, E164):
         return _reject(404, "the called digits are not a full number", trace)
-    number = directory.number(call.called)
+    number = directory.number(did)
     if number is None:
-        return _reject(404, f"{call.called.plus} is not a number of ours", trace)
-    state = _tenancy(number, call.peer.name)
+        return _reject(404, f"+{did} is not a number of ours", trace)
+    state = _tenancy(number, carrier)
     if state is None:
-        return _reject(404, f"{call.called.plus} is not rented from {call.peer.name}", trace)
+        return _reject(404, f"+{did} is not rented from {carrier}", trace)
     if state not in ANSWERED_STATES:
-        return _reject(404, f"{call.called.plus} is {state.label} with {call.peer.name}", trace)
-    trace.append(Rule("number", f"{call.called.plus} is {state.label} with {call.peer.name}"))
-    return _ring(call, call.called, number, call.caller, directory, trace)
+        return _reject(404, f"+{did} is {state.label} with {carrier}", trace)
+    trace.append(("number", f"+{did} is {state.label} with {carrier}"))
+    return _ring(did, number, caller, withheld, directory, trace)
 
 
 def _from_pbx(call: Call, directory: Directory) -> Verdict:
     """A call out: it shows one of our numbers, and leaves by the carrier that rents that number
     out.
     """
-    trace = [Rule("from", f"PBX {call.peer.name}")]
+    trace = [("from", f"PBX {call.peer.name}")]
     if not isinstance(call.called, E164):
         return _reject(404, f"{call.called[:20]!r} is not a number that can be dialled out", trace)
     shown, number = _shown(call, directory, trace)
@@ -57,14 +58,14 @@ def _from_pbx(call: Call, directory: Directory) -> Verdict:
         return _reject(403, "no number of ours may be shown for this caller", trace)
     own = directory.number(call.called)
     if own is not None and any(state in ANSWERED_STATES for _, state in own.tenancies):
-        trace.append(Rule("inside", f"{call.called.plus} is ours: the call stays inside"))
-        return _ring(call, call.called, own, shown.plus, directory, trace)
+        trace.append(("inside", f"{call.called.plus} is ours: the call stays inside"))
+        return _ring(call.called, own, shown.plus, call.withheld, directory, trace)
     carrier = _carrier_to_show(number)
     if carrier is None:
         return _reject(
             403, f"{shown.plus} is in service with no carrier, so it may not be shown", trace
         )
-    trace.append(Rule("carrier", f"{shown.plus} is rented from {carrier}: the call leaves there"))
+    trace.append(("carrier", f"{shown.plus} is rented from {carrier}: the call leaves there"))
     return ToCarrier(carrier, call.called, shown, False, tuple(trace))
 
 
@@ -73,31 +74,35 @@ def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
     before every limit.
     """
     trace = [
-        Rule("emergency", f"{digits} is an emergency number: it comes before every other rule")
+        ("emergency", f"{digits} is an emergency number: it comes before every other rule")
     ]
     person = directory.person(call.caller, call.peer.name)
     site = directory.site(person.site if person else "")
     if site is None:
         return _reject(503, "no site is known whose carrier could take the call", trace)
     shown = _showable_caller(call, site.carrier, directory) or site.callback
-    trace.append(Rule("site", f"site {site.name}: by {site.carrier}, showing {shown.plus}"))
+    trace.append(("site", f"site {site.name}: by {site.carrier}, showing {shown.plus}"))
     return ToCarrier(site.carrier, digits, shown, True, tuple(trace))
 
 
 def _ring(
-    call: Call, did: E164, number: NumberRoute, caller: str, directory: Directory, trace: Trace
+    did: E164,
+    number: NumberRoute,
+    caller: str,
+    withheld: bool,
+    directory: Directory,
+    trace: Trace,
 ) -> ToPbx | Reject:
-    if not number.pbx:
-        return _reject(480, f"{did.plus} is attached to no PBX", trace)
-    pbx = directory.pbx(number.pbx)
+    _, name, scenario = number
+    if not name:
+        return _reject(480, f"+{did} is attached to no PBX", trace)
+    pbx = directory.pbx(name)
     if pbx is None or not pbx.addresses:
-        return _reject(480, f"PBX {number.pbx} has no address", trace)
+        return _reject(480, f"PBX {name} has no address", trace)
     if pbx.state is not PbxState.IN_SERVICE:
-        return _reject(480, f"PBX {number.pbx} is suspended", trace)
-    trace.append(
-        Rule("pbx", f"{did.plus} is attached to PBX {pbx.name}, scenario {number.scenario.label}")
-    )
-    return ToPbx(pbx.name, pbx.addresses, did, caller, call.withheld, tuple(trace))
+        return _reject(480, f"PBX {name} is suspended", trace)
+    trace.append(("pbx", f"+{did} is attached to PBX {name}, scenario {scenario.label}"))
+    return ToPbx(name, pbx.addresses, did, caller, withheld, tuple(trace))
 
 
 def _shown(
@@ -109,18 +114,15 @@ def _shown(
     own = E164.maybe(call.caller.removeprefix("+"))
     number = directory.number(own) if own is not None else None
     if own is not None and number is not None:
-        trace.append(Rule("shown", f"the PBX shows {own.plus}, which is ours"))
+        trace.append(("shown", f"the PBX shows {own.plus}, which is ours"))
         return own, number
     person = directory.person(call.caller, call.peer.name)
     if person is None or person.shown is None:
-        trace.append(
-            Rule(
-                "shown", f"caller {call.caller[:20]!r} is neither a number nor an extension of ours"
-            )
-        )
+        said = f"caller {call.caller[:20]!r} is neither a number nor an extension of ours"
+        trace.append(("shown", said))
         return None, None
     trace.append(
-        Rule("shown", f"extension {person.extension} ({person.role}) shows {person.shown.plus}")
+        ("shown", f"extension {person.extension} ({person.role}) shows {person.shown.plus}")
     )
     return person.shown, directory.number(person.shown)
 
@@ -151,4 +153,4 @@ def _showable_caller(call: Call, carrier: str, directory: Directory) -> E164 | N
 
 
 def _reject(status: int, reason: str, trace: Trace) -> Reject:
-    return Reject(status, reason, (*trace, Rule("refused", f"{status}: {reason}")))
+    return Reject(status, reason, (*trace, ("refused", f"{status}: {reason}")))

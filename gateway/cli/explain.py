@@ -48,7 +48,7 @@ def explained(what: Plan) -> Explanation:
         sent={"Request-URI": what.invite.request_user, **what.invite.headers},
         read={"called": _plus(what.read.called), "caller": what.read.caller},
         headers=[f"{name}: {value}" for name, value in written.headers] if written else [],
-        trace=[Step(rule.name, rule.said) for rule in what.trace],
+        trace=[Step(rule, said) for rule, said in what.trace],
     )
 
 

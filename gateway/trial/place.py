@@ -172,7 +172,7 @@ def _result(
         post_dial_delay_ms=near.post_dial_delay_ms,
         call_id=record["id"] if record else None,
         call_record=record,
-        trace=trace or [Step(rule.name, rule.said) for rule in plan.trace],
+        trace=trace or [Step(rule, said) for rule, said in plan.trace],
     )
 
 

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from gateway.calls import events
 from gateway.calls.events import BadLine, End, Start, parse
 from kemi import events as written
+from kemi.facts import Facts, Source
 from kemi.journal import Journal
-from number_registry.call import Call, Peer, Rule, Side
+from kemi.json_line import Template
+from number_registry.call import Call, Peer, Side
 from tests.unit.calls.story import ID, T0, answered_call, start
 
 GOOD = b'{"e":"end","c":"%s","t":%d,"side":"a","how":"bye"}' % (ID.encode(), T0)
@@ -34,7 +36,7 @@ def test_each_kind_of_event_survives_its_own_line() -> None:
     ("line", "complaint"),
     [
         (b"", "truncated"),
-        (b"\0" * 40, "malformed"),
+        (b"\0" * 40, "expecting value"),
         (GOOD[:-1], "truncated"),
         (GOOD + GOOD, "trailing"),
         (b"[]", "object"),
@@ -83,25 +85,26 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
     complaints: list[str] = []
     journal = Journal(tmp_path, complaints.append)
     call = Call(Peer(Side.CARRIER, "northline", "moscow"), "+74951230000", "+79161112233")
-    onward = written.towards(
+    onward = (
         "old", "+79161112233", "+74951230000", "sip:127.9.9.21:5060;transport=udp",
-        "sip:f2@us", "sip:t2@us", True,
+        "sip:f2@us", "sip:t2@us",
     )  # fmt: skip
+    facts = Facts(
+        "c@x", "tag", 1, "sip:f@x", "sip:t@x", "sip:a@127.9.9.11", "t", "f", "t",
+        "127.9.9.11", 5060, "udp",
+    )  # fmt: skip
+    source = Source("127.9.9.21", 5060, "udp")
     written.start(
-        journal, ID, call, kind="pbx", inbound=True, addr="127.9.9.11:5060/udp", cid="c@x",
-        ft="tag", cseq=1, contact="sip:a@127.9.9.11", routes=["<sip:p1;lr>"], from_uri="sip:f@x",
-        to_uri="sip:t@x", sock="udp:127.0.0.1:5060", status=0,
-        trace=[Rule("number", "is in service \u00e9 \"")], written=onward,
+        journal, ID, call, facts, kind="pbx", routes=["<sip:p1;lr>"], sock="udp:127.0.0.1:5060",
+        status=0, media=True, trace=[("number", "is in service \u00e9 \"")], towards=onward,
     )  # fmt: skip
     written.attempt(journal, ID, 2, "sip:127.9.9.22:5060;transport=udp")
     written.ring(journal, ID, 180)
     written.answer(
         journal, ID, status=200, tag="tt", contact="sip:b@127.9.9.21", routes=[],
-        addr="127.9.9.21:5060/udp", sock="udp:127.0.0.1:5060",
+        source=source, sock="udp:127.0.0.1:5060",
     )  # fmt: skip
-    written.update(
-        journal, ID, side="b", method="INVITE", cseq=4, contact="", addr="127.9.9.21:5060/udp"
-    )
+    written.update(journal, ID, side="b", method="INVITE", cseq=4, contact="", source=source)
     written.end(journal, ID, side="a", how="cancel", status=487)
 
     (file,) = tmp_path.iterdir()
@@ -120,3 +123,15 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
         ("<sip:p1;lr>",),
     )
     assert complaints == []
+
+
+@given(st.lists(st.text(), min_size=4, max_size=4), st.lists(st.text(), max_size=3))
+def test_whatever_a_neighbour_puts_into_a_call_is_one_line_and_read_again(
+    texts: list[str], more: list[str]
+) -> None:
+    template = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
+    line = template.line(("answer", ID, *texts, T0, 200), more)
+    assert line.count(b"\n") == 1
+    event, _ = parse(line[:-1])
+    held = [text.replace("\0", "\ufffd") for text in (*texts, *more)]
+    assert [event.tt, event.ctc, event.addr, event.sock, *event.rr] == held
