@@ -12,7 +12,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """``us``: the host that others see in our addresses. Timers in milliseconds."""
+    """``us``: the host that others see in our addresses. ``ng``: rtpengine's control port. Timers
+    are in milliseconds.
+    """
 
     us: str
     address: str
@@ -24,6 +26,7 @@ class Config:
     carriers_folder: Path
     carrier_overrides: dict[str, dict[str, dict[str, list[str]]]]
     media: bool
+    ng: str
     no_answer_ms: int
     silent_trunk_ms: int
 

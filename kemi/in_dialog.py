@@ -53,16 +53,15 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
     changed = _write(sealed, from_caller)
     do.follow_reply_path()
     do.use_real_contact()
-    media = worker.config.media
     if method == "BYE":
         events.end(
             worker.journal, sealed.call, side="a" if from_caller else "b", how="bye", status=200
         )
-        if media:
-            do.media_delete(sealed.call)
+        if worker.media is not None:
+            worker.media.release(sealed.call)
     else:
         _record(worker, method, sealed, from_caller)
-        if media and message.has_sdp() and not _media(method, sealed):
+        if worker.config.media and message.has_sdp() and not _media(method, sealed):
             do.answer(503, "Service Unavailable")
             return
     if changed or method != "BYE":

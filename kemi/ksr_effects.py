@@ -237,7 +237,3 @@ def media_offer(call: str) -> bool:
 
 def media_answer(call: str) -> bool:
     return KSR.rtpengine.rtpengine_answer(_TO_RTPENGINE + call) > 0
-
-
-def media_delete(call: str) -> None:
-    KSR.rtpengine.rtpengine_delete("call-id=" + call)

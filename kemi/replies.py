@@ -121,5 +121,5 @@ def invite_failed(worker: Worker) -> None:
 def _end(worker: Worker, call: str, how: str, status: int) -> None:
     side = "a" if how == "cancel" else "gw" if how == "timeout" else "b"
     events.end(worker.journal, call, side=side, how=how, status=status)
-    if worker.config.media:
-        do.media_delete(call)
+    if worker.media is not None:
+        worker.media.release(call)

@@ -15,6 +15,7 @@ from kemi import ksr_effects
 from kemi.config import Config
 from kemi.journal import Journal
 from kemi.lookup import Registry
+from kemi.media_release import MediaRelease
 from kemi.peers import Peers
 from kemi.seal import Sealer
 from number_registry.call import Peer
@@ -37,6 +38,7 @@ class Worker:
         self.registry = Registry(config.snapshot, config.redis, ksr_effects.log_warning)
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
+        self.media = MediaRelease(config.ng, ksr_effects.log_warning) if config.media else None
         port = "" if config.port == 5060 else f":{config.port}"
         self.us = config.us + port  # as it stands in the URIs we write
         self._sockets = {

@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ from gateway.ports import InternalPorts
 from gateway.settings import Carriers, Media, Settings, Sip, TrunkOverride
 from gateway.snapshot_file import SnapshotFile
 from gateway.stack.render import REPO, ROLE_NAMES, render
-from gateway.stack.services import kamailio_argv
+from gateway.stack.services import RTPENGINE_MEMORY, kamailio_argv
 from number_registry.cache_layout import (
     LAYOUT,
     GroupCell,
@@ -189,17 +189,20 @@ async def _relay(
     argv = ["/usr/bin/rtpengine", f"--config-file={home.rtpengine_conf}"]
     argv += ["--config-section=rtpengine", "--foreground", "--log-stderr"]
     log = home.log / "rtpengine.out"
-    async with _process(argv, log) as process:
+    async with _process(argv, log, RTPENGINE_MEMORY) as process:
         await _until(process, log, lambda: is_bound("127.0.0.1", ports.ng, "udp"))
         yield (("rtpengine", process.pid),)
 
 
 @asynccontextmanager
-async def _process(argv: Sequence[str], log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _process(
+    argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
+) -> AsyncIterator[asyncio.subprocess.Process]:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
+            *argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, **(env or {})},
+        )  # fmt: skip
     try:
         yield process
     finally:

@@ -134,6 +134,7 @@ class Gateway:
             "us": US, "address": US, "port": 5060, "snapshot": str(folder / "snapshot"),
             "journal": str(folder / "journal"), "redis": str(folder / "no-redis.sock"),
             "key_file": str(folder / "token.key"), "carrier_overrides": {}, "media": False,
+            "ng": "udp:127.0.0.1:9",
             "carriers_folder": str(Path(__file__).parents[3] / "carrier_adapters"),
             "no_answer_ms": 120000, "silent_trunk_ms": 4000,
         } | settings  # fmt: skip
@@ -145,8 +146,14 @@ class Gateway:
         """Start the router anew, as Kamailio does after a restart: nothing in memory survives."""
         from kemi.router import Router
 
+        self.stop()
         self.router = Router(str(self.folder / "kemi.json"))
         self.router.child_init(1)
+
+    def stop(self) -> None:
+        router = getattr(self, "router", None)
+        if router is not None and router.worker.media is not None:
+            router.worker.media.close()
 
     @property
     def ksr(self) -> FakeKSR:
@@ -161,7 +168,7 @@ class Gateway:
         """
         _KSR.fake = FakeKSR(raw, source=source, local=(US, 5060))
         self.ksr.results["sanity.sanity_check"] = 1
-        for name in ("rtpengine_offer", "rtpengine_answer", "rtpengine_delete"):
+        for name in ("rtpengine_offer", "rtpengine_answer"):
             self.ksr.results[f"rtpengine.{name}"] = 1 if relay_is_up else -1
         self.router.ksr_request_route(None)
         return self.ksr
@@ -236,5 +243,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
 
 @pytest.fixture
 def gateway_with_media(tmp_path: Path) -> Iterator[Gateway]:
-    yield Gateway(tmp_path, media=True)
+    gateway = Gateway(tmp_path, media=True)
+    yield gateway
+    gateway.stop()
     _KSR.fake = None
