@@ -23,6 +23,8 @@ from gateway import settings as configured
 from gateway.calls.duty import reap
 from gateway.calls.ingest import Ingest
 from gateway.calls.live import Live
+from gateway.health.targets import Targets
+from gateway.health.watch import Watch
 from gateway.home import Home
 from gateway.mirror import Mirror
 from gateway.ports import InternalPorts
@@ -66,7 +68,20 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
     )
+    if settings.health.enabled:
+        duties += (Duty("health", _health(home, settings).run),)
     return Daemon(duties, mirror.ready, (publisher.ready, ingest.caught_up), mirror.close)
+
+
+def _health(home: Home, settings: Settings) -> Watch:
+    health = settings.health
+    return Watch(
+        home.snapshot,
+        settings.sip.address,
+        Targets(home),
+        interval_s=health.interval_s,
+        answer_s=health.answer_s,
+    )
 
 
 async def run(daemon: Daemon, stop: asyncio.Event, ready: Callable[[], None]) -> None:

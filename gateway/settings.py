@@ -111,6 +111,14 @@ class Carriers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overrides: dict[str, dict[str, TrunkOverride]] = {}
 
 
+class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How carriers' and PBXs' gateways are asked whether they are there. Seconds."""
+
+    enabled: bool = True
+    interval_s: Annotated[float, msgspec.Meta(ge=0.1, le=3600)] = 1.0
+    answer_s: Annotated[float, msgspec.Meta(ge=0.1, le=30)] = 1.0
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything an operator may set."""
 
@@ -119,10 +127,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api: Api = Api()
     calls: Calls = Calls()
     carriers: Carriers = Carriers()
+    health: Health = Health()
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "sip": Sip, "media": Media, "api": Api, "calls": Calls, "carriers": Carriers,
+    "health": Health,
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, try_next
 from kemi.facts import Facts
+from kemi.health import alive_first
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx
 from kemi.seal import Sealed, tag_crc
@@ -94,6 +95,8 @@ def _send(
     sip_call_id, tag, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
     _, user, far_to_user, far_from_user, far_from, to_host = plan[:6]
     addresses = plan.addresses
+    if worker.health.down:
+        addresses = alive_first(addresses, worker.health.down)
     near_from, near_to, far_to = own_from, own_to, f"sip:{far_to_user}@{to_host}"
     # The host in From and To is nobody's business: a URI is written anew only where the far side
     # wants another user.

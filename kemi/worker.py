@@ -13,6 +13,7 @@ from carrier_adapters.contract import Carrier
 from carrier_adapters.loader import load
 from kemi import ksr_effects
 from kemi.config import Config
+from kemi.health import Health
 from kemi.journal import Journal
 from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
@@ -44,6 +45,7 @@ class Worker:
         self._sockets = {
             proto: f"{proto}:{config.address}:{config.port}" for proto in ("udp", "tcp", "tls")
         }
+        self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._peers = Peers(self.carriers, ())
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
@@ -70,6 +72,7 @@ class Worker:
         if now >= self._next_check:
             self._next_check = now + CARRIERS_CHECK_S
             self._reload_carriers()
+            self.health.refresh()
             self.registry.say_corruption()
         directory = self.registry.refresh()
         if self._peers_of != self.registry.version:

@@ -6,26 +6,16 @@ import mmap
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from carrier_adapters import loader
 from carrier_adapters.contract import Carrier, Trunk
 from gateway.home import Home
+from gateway.inside import Inside
+from gateway.inside import read as read_inside
 from gateway.stack.problems import NotRunning, Problem
 from number_registry.cache_layout import read_directory
 from number_registry.compact_directory import CompactDirectory
 from number_registry.errors import CacheCorruptError
 from number_registry.snapshot import SnapshotView
-
-
-class Inside(msgspec.Struct):
-    """The part of etc/kemi.json that says how the running workers see the world."""
-
-    us: str
-    address: str
-    port: int
-    carriers_folder: str
-    carrier_overrides: dict[str, dict[str, dict[str, list[str]]]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Known:
 def load(home: Home) -> Known:
     """Raises NotRunning when this home has never been up, or its snapshot cannot be read."""
     try:
-        inside = msgspec.json.decode(home.kemi_json.read_bytes(), type=Inside)
+        inside = read_inside(home.kemi_json)
         directory = _directory(home.numbers_map, home.directory_json)
     except (OSError, ValueError, CacheCorruptError) as error:
         why = f"what calls are decided by cannot be read: {error}"

@@ -47,6 +47,9 @@ port = 8080
 [calls]
 no_answer_s = 3
 silent_trunk_ms = 700
+
+[health]
+enabled = {health}
 """
 
 
@@ -90,11 +93,15 @@ class Stack:
 
 
 @contextmanager
-def running_stack(name: str) -> Iterator[Stack]:
-    """`up`, with the demo company and without its two proof calls; `down --purge` at the end."""
+def running_stack(name: str, *, health: bool = False) -> Iterator[Stack]:
+    """`up`, with the demo company and without its two proof calls; `down --purge` at the end.
+
+    The far ends of the stories come and go: asking them whether they are there would change the
+    order in which a story's addresses are tried.
+    """
     home = Home(Path(tempfile.mkdtemp(prefix=f"portgate-sip-{name}-", dir="/tmp")))
     net = internal.demo_net(home.path)
-    home.settings.write_text(SETTINGS.format(net=net), "utf-8")
+    home.settings.write_text(SETTINGS.format(net=net, health=str(health).lower()), "utf-8")
     (home.path / "proved.json").write_text("[]", "utf-8")
     try:
         _portgate(home, UP_S, "up", "--detach", "--json")

@@ -1,0 +1,101 @@
+"""Asks one gateway after the other whether it is there, over the transport its calls would take;
+what the answers mean is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from gateway.health import options
+from number_registry.model import Address, Transport
+
+REPEAT_S = 0.5  # T1: an UDP request that is not answered is sent again (RFC 3261, 17.1.2.2)
+_MOST = 65536
+
+
+class _Answers(asyncio.DatagramProtocol):
+    def __init__(self, waiting: Mapping[str, asyncio.Future[int]]) -> None:
+        self._waiting = waiting
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        found = options.answer(data)
+        future = self._waiting.get(found[0]) if found else None
+        if found and future is not None and not future.done():
+            future.set_result(found[1])
+
+    def error_received(self, exc: Exception) -> None:
+        # Nobody listens there (ICMP): the question runs into its time limit like any other.
+        return
+
+
+class Prober:
+    """Questions leave from ``source``, the address of our SIP side: a carrier knows us by it.
+
+    ``async with Prober("192.0.2.100") as prober: await prober.ask(address, 1.0)``
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._waiting: dict[str, asyncio.Future[int]] = {}
+        self._us = source
+        self._transport: asyncio.DatagramTransport | None = None
+
+    async def __aenter__(self) -> Prober:
+        loop = asyncio.get_running_loop()
+        self._transport, _ = await loop.create_datagram_endpoint(
+            lambda: _Answers(self._waiting), local_addr=(self._source, 0)
+        )
+        self._us = "{}:{}".format(*self._transport.get_extra_info("sockname")[:2])
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    async def ask(self, address: Address, within: float) -> bool:
+        """Whether a final answer came within so many seconds that says it takes calls."""
+        ask = self._udp if address.transport is Transport.UDP else self._stream
+        try:
+            async with asyncio.timeout(within):
+                return options.is_there(await ask(address))
+        except (OSError, EOFError, ValueError):
+            # refused, unreachable, not in time (TimeoutError), closed, or no SIP: not there
+            return False
+
+    async def _udp(self, address: Address) -> int:
+        assert self._transport is not None
+        call_id = secrets.token_hex(16)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[call_id] = future
+        try:
+            message = options.request(address, self._us, call_id)
+            while True:
+                self._transport.sendto(message, (address.host, address.port))
+                with suppress(TimeoutError):
+                    return await asyncio.wait_for(asyncio.shield(future), REPEAT_S)
+        finally:
+            del self._waiting[call_id]
+
+    async def _stream(self, address: Address) -> int:
+        """Over TCP; of a TLS gateway, that it takes a connection is all that is asked."""
+        reader, writer = await asyncio.open_connection(
+            address.host, address.port, local_addr=(self._source, 0)
+        )
+        try:
+            if address.transport is Transport.TLS:
+                return 200
+            us = "{}:{}".format(*writer.get_extra_info("sockname")[:2])
+            writer.write(options.request(address, us, secrets.token_hex(16)))
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                found = options.answer(head)
+                if found is not None:
+                    return found[1]
+        except asyncio.LimitOverrunError as error:
+            raise ValueError("more than a SIP head") from error
+        finally:
+            writer.close()
