@@ -64,4 +64,6 @@ def known(stack: Stack, host: int, state: str) -> bool:
     except FileNotFoundError:
         return False
     gateway = said.get(f"sip:{stack.host(host)}:5060;transport=udp")
-    return gateway is not None and gateway["state"] == state and gateway["since"] < time.time() - 0.3
+    if gateway is None or gateway["state"] != state:
+        return False
+    return bool(gateway["since"] < time.time() - 0.3)
