@@ -11,7 +11,7 @@ from gateway.endpoints.sipp import EndpointError
 from gateway.endpoints.voice import Voice
 
 PATIENCE_S = 10.0
-ACK_S = 2.0  # for an ACK; a story may be about one that never comes
+ANSWER_S = 2.0  # for an answer of our own; SIPp may have given up the call
 
 
 class Leg:
@@ -162,15 +162,16 @@ class Leg:
         await self.until(lambda leg: leg.over, "the end of the call", within)
 
     @property
-    def _acknowledged(self) -> bool:
-        """Whether every 200 to an INVITE that we sent has its ACK."""
-        open_ = False
+    def _idle(self) -> bool:
+        """Whether every request that came inside the call has its answer, as far as we know."""
+        waiting: set[tuple[str, int]] = set()
         for message in self.messages:
-            if message.sent and message.status == 200 and message.method == "INVITE":
-                open_ = True
-            elif not message.sent and message.is_request and message.method == "ACK":
-                open_ = False
-        return not open_
+            request = (message.method, message.cseq)
+            if message.sent and (message.status or 0) >= 200:
+                waiting.discard(request)
+            elif not message.sent and message.is_request and message.method != "ACK":
+                waiting.add(request)
+        return waiting <= {("INVITE", self.invite.cseq)}  # the call itself may wait for an order
 
     def summary(self) -> str:
         arrows = (f"{'>' if one.sent else '<'} {one.label}" for one in self.messages)
@@ -181,10 +182,10 @@ class Leg:
     async def order(self, words: str) -> None:
         """Anything the scenario understands; the named orders below are the usual ones.
 
-        An order that meets the scenario while it waits for an ACK would be lost, so that is waited
-        for first.
+        An order that meets the scenario while it makes up an answer would be lost, so that is
+        waited for first; the scenario itself keeps one that comes before the ACK.
         """
-        await self.until(lambda leg: leg._acknowledged, "the ACK", ACK_S, quiet=True)
+        await self.until(lambda leg: leg._idle, "our answer", ANSWER_S, quiet=True)
         await self._order(self.call_id, words)
 
     async def bye(self, within: float = PATIENCE_S) -> None:

@@ -20,6 +20,7 @@ from gateway.endpoints import (
     tone,
 )
 from gateway.endpoints.sipp import is_bound
+from tests.sip.raw import raw_socket, request
 
 pytestmark = pytest.mark.asyncio
 
@@ -146,6 +147,20 @@ async def test_requests_inside_the_call_from_both_sides() -> None:
         await far.ask_offer()
         await near.ask_offer()
         await near.bye()
+
+
+@pytest.mark.parametrize("method", ["BYE", "UPDATE"])
+async def test_an_order_that_overtakes_the_ack_is_kept_until_the_ack(method: str) -> None:
+    same = {"Call_ID": f"overtaken-{method}", "From": f"<sip:caller@{A}>;tag=a"}
+    async with Callee(B) as callee, raw_socket(A, 5060) as caller:
+        ok = await caller.asks(request("INVITE", f"sip:callee@{B}", f"{A}:5060", **same), (B, 5060))
+        far = await callee.call()
+        await far.order(method.lower())
+        # The answer once more: SIPp has met the order, and no request went before the ACK.
+        assert (await caller.hears()).status == 200
+        ack = request("ACK", f"sip:callee@{B}", f"{A}:5060", **same, To=ok.header("To"))
+        caller.sends(ack, (B, 5060))
+        assert (await caller.hears()).method == method
 
 
 async def test_keys() -> None:
