@@ -33,8 +33,7 @@ async def test_the_pbx_holds_with_music_and_resumes(world: World) -> None:
         await far.hold("sendonly")
         asked = await call.until_received("INVITE")
         assert "a=sendonly" in asked.body
-        answered = call.sent(200, nth=1)
-        assert answered is not None
+        await call.until(lambda leg: leg.sent(200) is not None, "our answer")
         assert not call.voice.talking
         await far.resume()
         far.voice.ear.forget()
