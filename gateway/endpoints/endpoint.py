@@ -94,7 +94,11 @@ class Endpoint:
             codecs=self.codecs,
         )
         self._sipp = SippProcess(
-            address=self.address, port=self.port, transport=self.transport, on_message=self._note
+            address=self.address,
+            port=self.port,
+            transport=self.transport,
+            on_message=self._note,
+            on_lost_order=lambda call_id, words: self.legs[call_id].lose(words),
         )
         await self._sipp.start(render(script, place), remote=remote, calls=calls)
 

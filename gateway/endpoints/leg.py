@@ -18,7 +18,7 @@ class Leg:
     """The messages of one Call-ID in the order seen, and what can be done with the call.
 
     Waits end as soon as the awaited message is in SIPp's log; after `within` seconds they raise
-    EndpointError that tells what was seen instead.
+    EndpointError that tells what was seen instead, and at once when an order was lost.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Leg:
         self.voice = voice
         self.messages: list[SipMessage] = []
         self._order = order
+        self._lost_order = ""
         self._news = asyncio.Event()
         self._mine: sdp.Audio | None = None
         self._theirs: sdp.Audio | None = None
@@ -38,6 +39,11 @@ class Leg:
         """Called by the endpoint for each message of this call."""
         self.messages.append(message)
         self._follow_audio(message)
+        self._news.set()
+
+    def lose(self, words: str) -> None:
+        """Called by the endpoint when an order came while SIPp could not take it."""
+        self._lost_order = words
         self._news.set()
 
     def find(
@@ -134,6 +140,10 @@ class Leg:
         try:
             async with asyncio.timeout(within):
                 while not done(self):
+                    if self._lost_order:
+                        raise EndpointError(
+                            f"order lost: {self._lost_order}; seen so far: {self.summary()}"
+                        )
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:

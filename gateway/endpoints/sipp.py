@@ -39,6 +39,7 @@ class SippProcess:
         port: int,
         transport: str,
         on_message: Callable[[SipMessage], None],
+        on_lost_order: Callable[[str, str], None],
     ) -> None:
         self.address = address
         self.port = port
@@ -46,6 +47,7 @@ class SippProcess:
         self.errors: list[str] = []
         self._first_words: list[str] = []
         self._on_message = on_message
+        self._on_lost_order = on_lost_order
         self._folder = tempfile.TemporaryDirectory(prefix="portgate-sipp-")
         self._process: asyncio.subprocess.Process | None = None
         self._twin: asyncio.StreamWriter | None = None
@@ -167,6 +169,8 @@ class SippProcess:
         while piece := await reader.read(1 << 16):
             for message in trace.feed(piece):
                 self._on_message(message)
+            while trace.lost_orders:
+                self._on_lost_order(*trace.lost_orders.pop(0))
         transport.close()
 
     async def _read_errors(self) -> None:

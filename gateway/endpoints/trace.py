@@ -9,10 +9,13 @@ from datetime import UTC, datetime
 from gateway.endpoints.message import SipMessage, parse
 
 # One entry: dashes with the time, what happened with a byte count, an empty line, the bytes.
+# Or SIPp gave up a call because its scenario did not wait for an order, which it says nowhere else.
 _ENTRY = re.compile(
     rb"-{20,} (?P<day>\d{4}-\d\d-\d\d)[ \t](?P<time>\d\d:\d\d:\d\d\.\d+)[^\n]*\n"
     rb"(?P<transport>[A-Z]+) (?P<control>control )?message (?P<way>sent|received) "
     rb"[(\[](?P<count>\d+)[^\n]*:\n\n"
+    rb"|Unexpected control message received[^\n]*\n"
+    rb"Call-ID: (?P<lost>[^\r\n]*)\r\nDo: (?P<words>[^\r\n]*)\r\n"
 )
 
 
@@ -23,6 +26,7 @@ class TraceReader:
     """
 
     def __init__(self) -> None:
+        self.lost_orders: list[tuple[str, str]] = []  # Call-ID, words
         self._held = b""
 
     def feed(self, piece: bytes) -> list[SipMessage]:
@@ -31,6 +35,10 @@ class TraceReader:
 
     def _complete(self) -> Iterator[SipMessage]:
         while found := _ENTRY.search(self._held):
+            if found["lost"] is not None:
+                self.lost_orders.append((found["lost"].decode(), found["words"].decode()))
+                self._held = self._held[found.end() :]
+                continue
             end = found.end() + int(found["count"])
             if len(self._held) < end:
                 return

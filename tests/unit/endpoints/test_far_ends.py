@@ -163,6 +163,15 @@ async def test_an_order_that_overtakes_the_ack_is_kept_until_the_ack(method: str
         assert (await caller.hears()).method == method
 
 
+async def test_a_lost_order_is_told_at_once() -> None:
+    async with Callee(B) as callee, raw_socket(A, 5060) as caller:
+        await caller.asks(request("INVITE", f"sip:callee@{B}", f"{A}:5060"), (B, 5060))
+        far = await callee.call()
+        await far.order("info 1")
+        with pytest.raises(EndpointError, match=r"order lost: bye; seen so far: < INVITE"):
+            await far.bye()
+
+
 async def test_keys() -> None:
     async with two() as (near, far):
         await near.until_final()

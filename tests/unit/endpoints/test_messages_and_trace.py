@@ -69,3 +69,13 @@ def test_orders_to_the_scenario_are_no_messages() -> None:
         b"UDP message", b"TCP control message"
     )
     assert TraceReader().feed(control) == []
+
+
+def test_an_order_that_the_scenario_could_not_take_is_told() -> None:
+    complaint = (
+        b"Unexpected control message received (I was expecting a different type of message):\n"
+        b"Call-ID: x\r\nDo: reinvite sendonly\r\n\r\n\n"
+    )
+    reader = TraceReader()
+    assert len(reader.feed(entry(INVITE, b"sent") + complaint + entry(RINGING, b"sent"))) == 2
+    assert reader.lost_orders == [("x", "reinvite sendonly")]
