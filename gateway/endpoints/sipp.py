@@ -127,6 +127,8 @@ class SippProcess:
         command += ["-3pcc", f"127.0.0.1:{twin}", "-nostdin", "-nd"]
         command += ["-trace_msg", "-message_file", f"/dev/fd/{log_end}"]
         command += ["-trace_err", "-error_file", "/dev/stderr"]
+        # One message, then one step: else the next order or request would meet an answer half made.
+        command += ["-max_recv_loops", "1"]
         command += ["-timeout", f"{LONGEST_RUN_S}s"]
         if calls:
             command += ["-m", str(calls), "-l", str(calls), "-r", "1000"]

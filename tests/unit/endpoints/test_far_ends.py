@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -161,6 +162,21 @@ async def test_an_order_that_overtakes_the_ack_is_kept_until_the_ack(method: str
         ack = request("ACK", f"sip:callee@{B}", f"{A}:5060", **same, To=ok.header("To"))
         caller.sends(ack, (B, 5060))
         assert (await caller.hears()).method == method
+
+
+async def test_an_order_that_crosses_a_bye_leaves_it_answered() -> None:
+    same = {"Call_ID": "crossed", "From": f"<sip:caller@{A}>;tag=a"}
+    async with Callee(B) as callee, raw_socket(A, 5060) as caller:
+        ok = await caller.asks(request("INVITE", f"sip:callee@{B}", f"{A}:5060", **same), (B, 5060))
+        same["To"] = ok.header("To")
+        caller.sends(request("ACK", f"sip:callee@{B}", f"{A}:5060", **same), (B, 5060))
+        far = await callee.call()
+        await far.until_received("ACK")
+        os.kill(callee.pid, signal.SIGSTOP)  # so that it finds both at once
+        caller.sends(request("BYE", f"sip:callee@{B}", f"{A}:5060", **same), (B, 5060))
+        await far.order("bye")
+        os.kill(callee.pid, signal.SIGCONT)
+        await far.until_over()
 
 
 async def test_a_lost_order_is_told_at_once() -> None:
