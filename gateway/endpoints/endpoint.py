@@ -98,20 +98,23 @@ class Endpoint:
             port=self.port,
             transport=self.transport,
             on_message=self._note,
-            on_lost_order=lambda call_id, words: self.legs[call_id].lose(words),
+            on_lost_order=self._lose,
         )
         await self._sipp.start(render(script, place), remote=remote, calls=calls)
 
     def _note(self, message: SipMessage) -> None:
         self.messages.append(message)
-        if message.method == "OPTIONS" and message.call_id not in self.legs:
-            return  # a check whether we are alive, not a call
         leg = self.legs.get(message.call_id)
         if leg is None:
+            if not (message.is_request and message.method == "INVITE"):
+                return  # a check whether we are alive, or something late of a call before us
             leg = Leg(message.call_id, self.voice, self._order)
             self.legs[message.call_id] = leg
         leg.note(message)
         self._news.set()
+
+    def _lose(self, call_id: str, words: str) -> None:
+        self.legs[call_id].lose(words)
 
     async def _order(self, call_id: str, words: str) -> None:
         assert self._sipp is not None

@@ -248,7 +248,7 @@ class Leg:
             else:
                 self._theirs = described
         if self._mine is None or self._theirs is None:
-            return  # a call that never had audio, such as a late message of one before
+            return  # nothing is agreed yet
         refused = (message.status or 0) >= 300 and message.method == "INVITE" and not self.answered
         if message.method == "BYE" or refused:
             self.voice.talking = False

@@ -188,6 +188,16 @@ async def test_a_lost_order_is_told_at_once() -> None:
             await far.bye()
 
 
+async def test_something_late_of_a_call_before_is_not_taken_for_a_call() -> None:
+    async with Callee(B) as callee, raw_socket(A, 5060) as caller:
+        caller.sends(request("ACK", f"sip:callee@{B}", f"{A}:5060"), (B, 5060))
+        caller.sends(request("OPTIONS", f"sip:callee@{B}", f"{A}:5060"), (B, 5060))
+        await caller.asks(request("INVITE", f"sip:callee@{B}", f"{A}:5060"), (B, 5060))
+        far = await callee.call()
+        assert far.invite.method == "INVITE"
+        assert [one.method for one in callee.messages[:2]] == ["ACK", "OPTIONS"]
+
+
 async def test_keys() -> None:
     async with two() as (near, far):
         await near.until_final()
