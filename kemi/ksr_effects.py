@@ -141,8 +141,8 @@ def replace_identity_headers(headers: Iterable[tuple[str, str]]) -> None:
 
 
 def record_route(token: str) -> None:
-    KSR.rr.add_rr_param(";pg=" + token)
-    KSR.rr.record_route()
+    # add_rr_param would take 512 bytes at most, and then leave the call without its token
+    KSR.rr.record_route_params(";pg=" + token)
 
 
 def loose_route() -> bool:

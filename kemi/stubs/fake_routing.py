@@ -11,6 +11,7 @@ from kemi.stubs.fake_message import Header, Span
 from kemi.stubs.fake_rooms import Room, effect, truth
 from kemi.stubs.fake_world import NotConfigured, uri_piece, uri_port
 
+RR_PARAMETERS_MOST = 512  # add_rr_param's buffer (rr/record.c)
 _URI_IN_ROUTE = re.compile(rb"<([^>]+)>")
 
 
@@ -70,11 +71,22 @@ class Rr(Room):
 
     @effect
     def add_rr_param(self, parameters: str) -> int:
+        if len(self.world.rr_parameters) + len(parameters) > RR_PARAMETERS_MOST:
+            self.world.log.append(("ERROR", "maximum size of rr_param_buf exceeded"))
+            return -1
         self.world.rr_parameters += parameters
         return 1
 
     @effect
     def record_route(self) -> int:
+        return self._record_route("")
+
+    @effect
+    def record_route_params(self, parameters: str) -> int:
+        """Without the limit that add_rr_param has."""
+        return self._record_route(parameters)
+
+    def _record_route(self, parameters: str) -> int:
         """The address is the one the message came in by; the other socket of a bridge is not."""
         if self.world.has_recorded_route:
             self.world.log.append(("ERROR", "Double attempt to record-route"))
@@ -82,7 +94,7 @@ class Rr(Room):
         self.world.has_recorded_route = True
         host, port = self.world.local
         where = f"{host}:{port}" + (";transport=tcp" if self.world.transport == "tcp" else "")
-        field = f"Record-Route: <sip:{where};lr{self.world.rr_parameters}>\r\n"
+        field = f"Record-Route: <sip:{where};lr{parameters}{self.world.rr_parameters}>\r\n"
         self.world.message.insert(field.encode())
         return 1
 

@@ -72,6 +72,7 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "transaction": (INVITE, "transaction"),
     "misuse": (INVITE, "misuse"),
     "record route": (INVITE, "routing"),
+    "record route with a long parameter": (INVITE, "a long parameter"),
     "no display name": (
         _with('"Ivan Petrov" ', "", _with('"Office" ', "")),
         "names",

@@ -203,6 +203,11 @@ EDITS: dict[str, tuple[Step, ...]] = {
         ("rr", "record_route", ()),
         ("rr", "record_route", ()),
     ),
+    "a long parameter": (
+        ("rr", "add_rr_param", (";pg=" + "x" * 600,)),
+        ("rr", "record_route_params", (";pg=" + "y" * 600,)),
+        ("rr", "record_route_params", (";pg=again",)),
+    ),
     "alias": (
         ("nathelper", "set_contact_alias", ()),
         ("nathelper", "handle_ruri_alias", ()),
