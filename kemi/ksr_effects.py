@@ -106,6 +106,11 @@ def matches_transaction() -> bool:
     return KSR.tm.t_check_trans() > 0
 
 
+def drop() -> None:
+    """The answer at hand goes nowhere."""
+    KSR.set_drop()
+
+
 def was_cancelled() -> bool:
     return KSR.tm.t_is_canceled() > 0
 

@@ -96,6 +96,17 @@ class Router:
         else:
             invite.handle(self.worker, peer, facts)
 
+    def ksr_reply_route(self, msg: Any) -> int:
+        """Every answer, before tm. One to nothing that we sent would be forwarded by its second
+        Via, for anybody and to anywhere: it is dropped (RFC 6026).
+        """
+        try:
+            if not ksr_effects.matches_transaction():
+                ksr_effects.drop()
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
     def ksr_invite_reply(self, msg: Any) -> int:
         try:
             replies.invite_reply(self.worker)
