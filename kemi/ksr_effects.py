@@ -68,7 +68,7 @@ def answer_method_not_allowed() -> None:
 
 def answer_broken(status: int, reason: str) -> None:
     """The last resort of a callback: never to an ACK, which has no answer (RFC 3261, 17)."""
-    if KSR.kx.get_method() != "ACK":
+    if not KSR.is_ACK():  # the method's text may hold the very bytes that could not be read
         KSR.sl.send_reply(status, reason)
 
 

@@ -40,14 +40,20 @@ class Router:
 
     def failed(self, error: Exception, answering: bool) -> None:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        ksr_effects.log_error(
-            f"unexpected {type(error).__name__}: {error} ({where.filename}:{where.lineno})"
-        )
-        if answering:
-            bad_bytes = isinstance(error, UnicodeDecodeError)
+        bad_bytes = isinstance(error, UnicodeDecodeError)
+        what = "unreadable bytes" if bad_bytes else f"unexpected {type(error).__name__}"
+        ksr_effects.log_error(f"{what}: {error} ({where.filename}:{where.lineno})")
+        if answering and not self._is_stranger():
             ksr_effects.answer_broken(
                 *((400, "Bad Request") if bad_bytes else (503, "Service Unavailable"))
             )
+
+    def _is_stranger(self) -> bool:
+        """Whether the source is known to be nobody's; one that cannot be looked up is answered."""
+        try:
+            return self.worker.peer(ksr_message.source_ip()) is None
+        except Exception:
+            return False
 
     def ksr_request_route(self, msg: Any) -> int:
         """Every request. The try stands in each callback, because a wrapper would cost a frame on

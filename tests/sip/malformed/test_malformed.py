@@ -64,6 +64,27 @@ async def test_foreign_bytes_in_a_harmless_header_disturb_no_call(
     assert reply.status == 486
 
 
+@pytest.mark.parametrize("to", ["<sip:x@gateway>", "<sip:x@gateway>;tag=far"])
+async def test_a_method_of_foreign_bytes_is_a_bad_request(world: World, to: str) -> None:
+    host = world.stack.host(CARRIERS["northline"])
+    data = request("XXX", URI, host, To=to).replace(b"XXX", b"\xff\xfeX")
+    async with raw_socket(host) as neighbour:
+        assert (await neighbour.asks(data, world.stack.address)).status == 400
+
+
+async def test_a_call_with_long_identities_can_be_hung_up(world: World) -> None:
+    """What must be known inside the call travels in a token, however long the identities are."""
+    # spelled another way than we write it, so that both spellings must be carried
+    caller = "sip:79160000001@" + "x" * 600 + ".example;user=phone"
+    async with world.pbx() as pbx, world.carrier() as carrier:
+        call = await carrier.sends("+74951230001", "", from_header=f"<{caller}>")
+        far = await pbx.call()
+        assert await call.until_final() == 200
+        await call.bye()
+        await far.until_over()
+    assert far.received("BYE") is not None
+
+
 async def test_the_next_call_works_after_all_of_them(world: World) -> None:
     host = world.stack.host(CARRIERS["northline"])
     async with raw_socket(host) as neighbour:

@@ -50,3 +50,45 @@ async def test_a_stranger_cannot_end_a_call(world: World) -> None:
             assert await outside.hears_nothing(within=0.5)
         assert far.received("BYE") is None
         await call.bye()
+
+
+def stray_answer(to: str) -> bytes:
+    """An answer to nothing that the gateway has sent; its second Via names a victim."""
+    lines = [
+        "SIP/2.0 200 OK",
+        "Via: SIP/2.0/UDP gateway;branch=z9hG4bKstray1",
+        f"Via: SIP/2.0/UDP {to};branch=z9hG4bKstray2",
+        "From: <sip:a@b>;tag=1",
+        "To: <sip:c@d>;tag=2",
+        "Call-ID: stray",
+        "CSeq: 1 INVITE",
+        "Content-Length: 0",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize("sender", [99, CARRIERS["northline"]])
+async def test_an_answer_to_nothing_is_sent_on_to_nobody(world: World, sender: int) -> None:
+    victim, neighbour = world.stack.host(98), world.stack.host(CARRIERS["volga_city"])
+    async with (
+        raw_socket(world.stack.host(sender)) as source,
+        raw_socket(victim, 5060) as hit,
+        raw_socket(neighbour) as known,
+    ):
+        source.sends(stray_answer(f"{victim}:5060"), world.stack.address)
+        options = request("OPTIONS", "sip:gateway", neighbour)
+        assert (await known.asks(options, world.stack.address)).status == 200
+        assert await hit.hears_nothing(within=0.5)
+
+
+@pytest.mark.parametrize("to", ["<sip:x@gateway>", "<sip:x@gateway>;tag=far"])
+async def test_a_stranger_whose_bytes_cannot_be_read_hears_nothing_either(
+    world: World, to: str
+) -> None:
+    stranger, neighbour = world.stack.host(99), world.stack.host(CARRIERS["northline"])
+    async with raw_socket(stranger) as outside, raw_socket(neighbour) as known:
+        data = request("XXX", "sip:x@gateway", stranger, To=to).replace(b"XXX", b"\xff\xfeX")
+        outside.sends(data, world.stack.address)
+        options = request("OPTIONS", "sip:gateway", neighbour)
+        assert (await known.asks(options, world.stack.address)).status == 200
+        assert await outside.hears_nothing(within=0.5)
