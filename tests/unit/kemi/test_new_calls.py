@@ -73,6 +73,12 @@ def test_every_privacy_header_counts(gateway: Gateway) -> None:
     assert header(ksr.sent[0].data, "From") == "<sip:anonymous@anonymous.invalid>;tag=caller-tag"
 
 
+def test_a_wish_for_privacy_cannot_be_hidden_behind_many_others(gateway: Gateway) -> None:
+    wishes = (*["Privacy: none"] * 9, "Privacy: id")
+    ksr = gateway.receives(invite("+74951230001", "+79160000001", *wishes), NORTHLINE)
+    assert header(ksr.sent[0].data, "From") == "<sip:anonymous@anonymous.invalid>;tag=caller-tag"
+
+
 def test_an_extension_may_withhold_its_number_from_the_called_party(gateway: Gateway) -> None:
     by_identity = gateway.receives(
         invite("89160000002", "201", "Privacy: id", host=PBX_NEW[0]), PBX_NEW
