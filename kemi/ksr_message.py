@@ -118,11 +118,23 @@ def is_anonymous() -> bool:
 
 
 def has_sdp() -> bool:
-    """Whether the body is SDP, or a multipart that may hold one."""
+    """Whether the body is SDP, or a multipart that holds one."""
     if KSR.kx.get_bodylen() <= 0:
         return False
     has = KSR.textops.has_body_type
-    return has("application/sdp") > 0 or has("multipart/mixed") > 0
+    if has("application/sdp") > 0:
+        return True
+    return has("multipart/mixed") > 0 and KSR.textops.search_body("application/sdp") > 0
+
+
+def readable(read: Callable[[], str]) -> str:
+    """What `read` gives; empty when its bytes are foreign. For answers, which are worth more than
+    any one of their parts, and whose sender cannot be told that it is wrong.
+    """
+    try:
+        return read()
+    except UnicodeDecodeError:
+        return ""
 
 
 def record_routes() -> list[str]:

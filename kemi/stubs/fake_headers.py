@@ -83,6 +83,11 @@ class Textops(Room):
             return -1
         return truth(value.partition(b";")[0].strip().lower() == kind.lower().encode())
 
+    def search_body(self, pattern: str) -> int:
+        return truth(
+            re.search(pattern.encode(), self.world.message.body, re.IGNORECASE) is not None
+        )
+
     @effect
     def remove_hf(self, name: str) -> int:
         for header in self.world.message.all_named(name.encode()):

@@ -72,6 +72,16 @@ async def test_a_method_of_foreign_bytes_is_a_bad_request(world: World, to: str)
         assert (await neighbour.asks(data, world.stack.address)).status == 400
 
 
+async def test_several_parts_without_audio_are_a_call_without_an_offer(world: World) -> None:
+    host = world.stack.host(CARRIERS["northline"])
+    uri = f"sip:+74951230001@{world.stack.address[0]}"
+    body = "--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--\r\n"
+    kinds = {"Content_Type": "multipart/mixed;boundary=b", "Content_Length": str(len(body))}
+    data = request("INVITE", uri, host, **kinds) + body.encode()
+    async with world.pbx(how="busy"), raw_socket(host) as neighbour:
+        assert (await neighbour.asks(data, world.stack.address)).status == 486
+
+
 async def test_a_call_with_long_identities_can_be_hung_up(world: World) -> None:
     """What must be known inside the call travels in a token, however long the identities are."""
     # spelled another way than we write it, so that both spellings must be carried
