@@ -33,7 +33,7 @@ def facts() -> Facts:
     return Facts(
         kx.get_callid() or "",
         pv.gete("$ft"),
-        int(pv.gete("$cs") or 0),
+        min(int(pv.gete("$cs") or 0), _CSEQ_MOST),
         kx.get_furi() or "",
         kx.get_turi() or "",
         kx.gete_cturi(),
@@ -70,7 +70,7 @@ def to_tag() -> str:
 
 
 def cseq() -> int:
-    return int(KSR.pv.gete("$cs") or 0)
+    return min(int(KSR.pv.gete("$cs") or 0), _CSEQ_MOST)
 
 
 def contact() -> str:
