@@ -8,6 +8,8 @@ Names of pseudo-variables are constants on purpose.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import KSR
 
 from carrier_adapters.contract import Invite
@@ -110,9 +112,9 @@ def is_anonymous() -> bool:
             values = [KSR.hdr.gete_idx("Privacy", index) for index in range(_PRIVACIES_MOST)]
         except UnicodeDecodeError:
             return True
-        wants = ";".join(values).lower().replace(",", ";")
         if values[-1]:
             return True  # nobody writes so many: one that hides may stand behind them
+        wants = ";".join(values).lower().replace(",", ";")
         return not _HIDING.isdisjoint(word.strip() for word in wants.split(";"))
     return KSR.kx.gete_fhost() == "anonymous.invalid"
 

@@ -27,7 +27,7 @@ def invite_reply(worker: Worker) -> None:
     call = _restore_identities()
     if status >= 300:
         return
-    contact = message.contact()
+    contact = message.readable(message.contact)
     source = message.source()
     if is_behind_nat(contact, source.ip):
         do.name_real_contact()  # of a 18x too: a PRACK goes there (RFC 3262)
@@ -46,7 +46,7 @@ def _answered(worker: Worker, call: str, status: int, contact: str, source: Sour
         worker.journal,
         call,
         status=status,
-        tag=message.to_tag(),
+        tag=message.readable(message.to_tag),
         contact=contact,
         routes=_far_routes(),
         source=source,
@@ -59,7 +59,7 @@ def dialog_reply(worker: Worker) -> None:
     call = _restore_identities()
     if message.status() >= 300:
         return
-    contact = message.contact()
+    contact = message.readable(message.contact)
     if contact and is_behind_nat(contact, message.source_ip()):
         do.name_real_contact()  # a 2xx names the target anew (RFC 3261, 12.2.1.2)
     if worker.config.media:
@@ -91,7 +91,11 @@ def _far_routes() -> list[str]:
     step 4).
     """
     routes: list[str] = []
-    for route in message.record_routes():
+    try:
+        found = message.record_routes()
+    except UnicodeDecodeError:
+        return routes
+    for route in found:
         if ";pg=" in route:
             break
         routes.append(route)
