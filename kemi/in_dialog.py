@@ -11,6 +11,10 @@ from kemi.nat import is_behind_nat
 from kemi.seal import Sealed, tag_crc
 from kemi.worker import Worker
 
+# What we say in Allow. A REFER or a REGISTER with a call's token would be led wherever its sender
+# says, past every decision.
+METHODS = frozenset({"INVITE", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO", "OPTIONS"})
+
 
 def handle(worker: Worker, method: str) -> None:
     """A request with a To tag from a known neighbour, which the caller has seen to: a token alone,
@@ -27,7 +31,11 @@ def handle(worker: Worker, method: str) -> None:
         _of_no_call(method)
     elif method == "ACK":
         _acknowledge(worker, sealed, from_caller)
-    elif not do.is_retransmission():
+    elif method not in METHODS:
+        do.answer_method_not_allowed()
+    elif method == "CANCEL" and not do.matches_transaction():
+        do.answer(481, "Call/Transaction Does Not Exist")
+    elif do.well_formed_inside() and not do.is_retransmission():
         _request(worker, method, sealed, from_caller)
 
 
@@ -60,6 +68,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
         if worker.media is not None:
             worker.media.release(sealed.call)
     else:
+        do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller)
         if worker.config.media and message.has_sdp() and not _media(method, sealed):
             do.answer(503, "Service Unavailable")

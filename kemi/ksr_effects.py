@@ -95,6 +95,13 @@ def well_formed() -> bool:
     return KSR.sanity.sanity_check(2023, 7) > 0
 
 
+def well_formed_inside() -> bool:
+    """The part of `well_formed` that a request inside a call could smuggle past us or into its
+    record: 736 = CSeq method and value, Content-Length, Proxy-Require.
+    """
+    return bool(KSR.sanity.sanity_check(736, 0) > 0)
+
+
 def is_retransmission() -> bool:
     """True when tm has dealt with the request at hand: a retransmission, or an ACK to a negative
     final answer.
@@ -143,6 +150,12 @@ def replace_identity_headers(headers: Iterable[tuple[str, str]]) -> None:
         remove(name)
     for name, value in headers:
         KSR.hdr.append(f"{name}: {value}\r\n")
+
+
+def drop_identity_headers() -> None:
+    """Inside a call: its Route leads on, and stays."""
+    for name in IDENTITY_HEADERS:
+        KSR.hdr.remove(name)
 
 
 def record_route(token: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.endpoints.message import SipMessage, parse
 
+_IN_ANSWERS = ("Via", "Record-Route", "From", "Call-ID", "CSeq")
 _NUMBERS = count(secrets.randbits(40))  # each request is a transaction of its own
 
 
@@ -82,3 +83,43 @@ def request(method: str, uri: str, source: str, **changes: str) -> bytes:
     }
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
     return "\r\n".join([f"{method} {uri} SIP/2.0", *lines, "", ""]).encode("utf-8")
+
+
+def answer(
+    to: SipMessage, status: int, *headers: str, tag: str = "far", body: bytes = b""
+) -> bytes:
+    """An answer to a request that was heard, as its far end would send it."""
+    copied = [f"{name}: {value}" for name, value in to.headers if name in _IN_ANSWERS]
+    lines = [f"SIP/2.0 {status} Raw", *copied, f"To: {to.header('To')};tag={tag}", *headers]
+    lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
+
+
+class RawCall:
+    """An answered call between two raw sockets, to send what no far end of ours would say."""
+
+    def __init__(self, caller: Raw, ok: SipMessage, invite: SipMessage) -> None:
+        self.caller, self.ok, self.invite = caller, ok, invite
+
+    def request(self, method: str, uri: str, source: str, cseq: int, **changes: str) -> bytes:
+        """A request of the caller inside the call; `changes` as in `request`."""
+        inside = {
+            "From": self.ok.header("From"),
+            "To": self.ok.header("To"),
+            "Call_ID": self.ok.call_id,
+            "CSeq": f"{cseq} {method}",
+            "Route": self.ok.header("Record-Route"),
+        }
+        return request(method, uri, source, **{**inside, **changes})
+
+
+async def raw_call(
+    caller: Raw, called: Raw, invite: bytes, gateway: tuple[str, int], *headers: str
+) -> RawCall:
+    """Set a call up; `headers` are those of the called side's 200."""
+    caller.sends(invite, gateway)
+    heard = await called.hears()
+    called.sends(answer(heard, 200, *headers), gateway)
+    while (ok := await caller.hears()).status != 200:
+        pass
+    return RawCall(caller, ok, heard)

@@ -1,0 +1,111 @@
+"""A token leads on what belongs into a call, written as SIP demands, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.sip.people import CARRIERS, PBXS, World
+from tests.sip.raw import Raw, RawCall, answer, raw_call, raw_socket, request
+
+pytestmark = pytest.mark.asyncio
+
+
+class Scene:
+    """A carrier in an answered call with the PBX."""
+
+    def __init__(self, world: World, carrier: Raw, pbx: Raw, call: RawCall) -> None:
+        self.world, self.carrier, self.pbx, self.call = world, carrier, pbx, call
+        self.far = f"sip:far@{world.stack.host(PBXS['old'])}:5060"
+
+    def request(self, method: str, cseq: int = 2, **changes: str) -> bytes:
+        host = self.world.stack.host(CARRIERS["northline"])
+        return self.call.request(method, changes.pop("uri", self.far), host, cseq, **changes)
+
+    async def refused(self, data: bytes) -> int | None:
+        """The gateway's own answer; nothing of the request may reach the PBX."""
+        status = (await self.carrier.asks(data, self.world.stack.address)).status
+        assert await self.pbx.hears_nothing(within=0.2)
+        return status
+
+
+@asynccontextmanager
+async def in_a_call(world: World, *headers: str) -> AsyncIterator[Scene]:
+    near, far = world.stack.host(CARRIERS["northline"]), world.stack.host(PBXS["old"])
+    uri = f"sip:+74951230001@{world.stack.address[0]}"
+    async with raw_socket(near, 5060) as carrier, raw_socket(far, 5060) as pbx:
+        invite = request("INVITE", uri, f"{near}:5060")
+        contact = f"Contact: <sip:far@{far}:5060>"
+        call = await raw_call(carrier, pbx, invite, world.stack.address, *(headers or (contact,)))
+        yield Scene(world, carrier, pbx, call)
+        bye = call.request("BYE", f"sip:far@{far}:5060", near, 99)
+        carrier.sends(bye, world.stack.address)
+        while (heard := await pbx.hears()).method != "BYE":
+            pass
+        pbx.sends(answer(heard, 200), world.stack.address)
+        while (await carrier.hears()).method != "BYE":
+            pass
+
+
+@pytest.mark.parametrize("cseq", ["-5 INFO", "x INFO", "7 BYE"])
+async def test_a_broken_cseq_is_a_bad_request(world: World, cseq: str) -> None:
+    async with in_a_call(world) as scene:
+        assert await scene.refused(scene.request("INFO", CSeq=cseq)) == 400
+
+
+async def test_a_demand_on_proxies_is_no_more_met_inside_a_call(world: World) -> None:
+    async with in_a_call(world) as scene:
+        assert await scene.refused(scene.request("INFO", Proxy_Require="magic")) == 420
+
+
+@pytest.mark.parametrize("method", ["REFER", "REGISTER", "MESSAGE", "PUBLISH", "SUBSCRIBE", "XX"])
+async def test_a_method_we_do_not_allow_is_not_led_on(world: World, method: str) -> None:
+    async with in_a_call(world) as scene:
+        assert await scene.refused(scene.request(method, Refer_To="<sip:evil@x>")) == 405
+
+
+async def test_a_cancel_of_nothing_is_not_led_on(world: World) -> None:
+    async with in_a_call(world) as scene:
+        assert await scene.refused(scene.request("CANCEL")) == 481
+
+
+async def test_nobody_is_named_anew_inside_a_call(world: World) -> None:
+    names = {
+        "P_Asserted_Identity": "<sip:+79990000000@x>",
+        "Remote_Party_ID": "<sip:+79990000000@x>",
+        "Privacy": "none",
+    }
+    async with in_a_call(world) as scene:
+        scene.carrier.sends(scene.request("INFO", **names), scene.world.stack.address)
+        while (heard := await scene.pbx.hears()).method != "INFO":
+            pass
+        scene.pbx.sends(answer(heard, 200), world.stack.address)
+        assert "+79990000000" not in heard.text
+        assert heard.header("Privacy") == ""
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Contact: <sip:\udcff@far>",
+        "Record-Route: <sip:\udcff@far;lr>\r\nContact: <sip:far@far>",
+    ],
+)
+async def test_an_answer_with_foreign_bytes_is_still_an_answer(world: World, header: str) -> None:
+    async with in_a_call(world, header) as scene:
+        call_id = scene.call.ok.call_id
+    record = await world.stack.record(call_id)
+    assert record["answered_at"] is not None
+    assert (record["end_side"], record["end_how"]) == ("a", "bye")
+
+
+async def test_a_cseq_beyond_all_bounds_loses_no_record(world: World) -> None:
+    host = world.stack.host(CARRIERS["northline"])
+    uri = f"sip:+74951230001@{world.stack.address[0]}"
+    data = request("INVITE", uri, host, CSeq="4294967296 INVITE")
+    async with world.pbx(how="busy"), raw_socket(host) as carrier:
+        reply = await carrier.asks(data, world.stack.address)
+    record = await world.stack.record(reply.call_id)
+    assert record["final_status"] == 486
