@@ -37,6 +37,9 @@ class Trunk:
     addresses: tuple[Address, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
+        for field_name in ("sources", "proxies"):
+            if isinstance(getattr(self, field_name), str):  # a tuple that lacks its comma
+                raise BadValueError(f'trunk {self.name}: {field_name}: write ("...",)')
         for source in self.sources:
             try:
                 ipaddress.ip_network(source)

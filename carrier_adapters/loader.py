@@ -4,6 +4,7 @@ bad file stops no other.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import ipaddress
 import sys
@@ -15,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from carrier_adapters.contract import CALLER_HEADERS, Carrier, Trunk
+from number_registry.e164 import MAX_DIGITS
 from number_registry.errors import AdapterError, BadValueError
 
 NOT_CARRIERS = frozenset({"__init__.py", "contract.py", "loader.py", "conformance.py"})
@@ -32,23 +34,64 @@ class Loaded:
     errors: tuple[AdapterError, ...]
 
 
-def load(folder: Path, overrides: Overrides | None = None) -> Loaded:
+def load(
+    folder: Path, overrides: Overrides | None = None, in_use: Mapping[str, Carrier] | None = None
+) -> Loaded:
     """Load every carrier file of a folder. ``overrides``: carrier -> trunk -> {sources, proxies}
-    from local settings.
+    from local settings. ``in_use``: what calls are read by now: one whose file is broken stays as
+    it was, and no newcomer takes a network from it.
     """
-    carriers: dict[str, Carrier] = {}
+    before = in_use or {}
+    found: list[tuple[Path, Carrier]] = []
     errors: list[AdapterError] = []
     for path in sorted(folder.glob("*.py")):
         if path.name in NOT_CARRIERS or path.name.startswith("_"):
             continue
         try:
-            carrier = load_file(path, (overrides or {}).get(path.stem, {}))
-            _refuse_clash(path, carrier, carriers)
+            found.append((path, load_file(path, (overrides or {}).get(path.stem, {}))))
         except AdapterError as error:
             errors.append(error)
-        else:
-            carriers[carrier.name] = carrier
+            if path.stem in before:
+                found.append((path, before[path.stem]))
+    found.sort(key=lambda pair: _claim(pair[1], before))
+    carriers: dict[str, Carrier] = {}
+    for path, carrier in found:
+        chosen = _without_clash(path, carrier, before.get(carrier.name), carriers, errors)
+        if chosen is not None:
+            carriers[chosen.name] = chosen
     return Loaded(carriers, tuple(errors))
+
+
+def _claim(carrier: Carrier, before: Mapping[str, Carrier]) -> int:
+    """Who comes first where two want a network: who has it, then who has another, then who is
+    new.
+    """
+    known = before.get(carrier.name)
+    if known is None:
+        return 2
+    return 0 if _sources(carrier) == _sources(known) else 1
+
+
+def _sources(carrier: Carrier) -> set[str]:
+    return {source for trunk in carrier.trunks for source in trunk.sources}
+
+
+def _without_clash(
+    path: Path,
+    carrier: Carrier,
+    known: Carrier | None,
+    others: Mapping[str, Carrier],
+    errors: list[AdapterError],
+) -> Carrier | None:
+    """The carrier, else what it was before, else none, as the others' networks allow."""
+    try:
+        _refuse_clash(path, carrier, others)
+    except AdapterError as error:
+        errors.append(error)
+        if known is None or known is carrier:
+            return None
+        return _without_clash(path, known, None, others, errors)
+    return carrier
 
 
 def load_file(
@@ -68,7 +111,7 @@ def load_file(
     try:
         carrier: Carrier = type(kind.__name__, (kind,), {"trunks": trunks})()
         return carrier
-    except Exception as error:  # a carrier's own __init__ may do anything
+    except (Exception, SystemExit) as error:  # a carrier's own __init__ may do anything
         raise AdapterError(path.name, "__init__", f"raised {error!r}") from error
 
 
@@ -83,13 +126,15 @@ def _import(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        # Compiled by hand: an import would trust a cached .pyc of the same second and size.
-        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
+        # Compiled by hand: an import would trust a cached .pyc of the same second and size. What
+        # it prints must not get between the lines of a command's --json.
+        with contextlib.redirect_stdout(sys.stderr):
+            exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except SyntaxError as error:
         raise AdapterError(path.name, f"line {error.lineno}", f"{error.msg}") from error
     except BadValueError as error:
         raise AdapterError(path.name, f"line {_line_in(path, error)}", str(error)) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit would end a SIP worker, without a word
         raise AdapterError(
             path.name, f"line {_line_in(path, error)}", f"raised {error!r}"
         ) from error
@@ -173,6 +218,13 @@ def _refuse_fields(path: Path, kind: type[Carrier]) -> None:
         value: Any = getattr(kind, field)
         if not isinstance(value, str) or not (value == "" or value.isdigit()):
             raise AdapterError(path.name, field, f"{value!r} is not a string of digits")
+    length: Any = kind.national_length
+    if type(length) is not int or not 1 <= length <= MAX_DIGITS:
+        raise AdapterError(path.name, "national_length", f"{length!r} is no number of digits")
+    retry: Any = kind.retry_elsewhere
+    if not isinstance(retry, (set, frozenset)) or not all(type(one) is int for one in retry):
+        mend = "retry_elsewhere = frozenset({408, 503})"
+        raise AdapterError(path.name, "retry_elsewhere", f"{retry!r} is no set of statuses", mend)
     known = {name for base in kind.__mro__ if base is not kind for name in vars(base)}
     for field in vars(kind):
         if not field.startswith("_") and field not in known:

@@ -88,14 +88,13 @@ class Worker:
         if current == self._generation:
             return
         self._generation = current
-        loaded = load(self.config.carriers_folder, self.config.carrier_overrides)
+        folder, overrides = self.config.carriers_folder, self.config.carrier_overrides
+        loaded = load(folder, overrides, in_use=self.carriers)
         for error in loaded.errors:
             ksr_effects.log_error(
                 f"carrier not reloaded, the gateway goes on with what it had: {error}"
             )
-        broken = {error.file.removesuffix(".py") for error in loaded.errors}
-        kept = {name: carrier for name, carrier in self.carriers.items() if name in broken}
-        self.carriers = {**kept, **loaded.carriers}
+        self.carriers = dict(loaded.carriers)
         self._peers_of = -1
 
 

@@ -76,6 +76,22 @@ def test_a_file_dropped_in_is_a_carrier(folder: Path) -> None:
             "import Carrier, Trunk\nraise RuntimeError('boom')",
             "line 3: raised RuntimeError('boom')",
         ),
+        (
+            "import Carrier, Trunk",
+            "import Carrier, Trunk\nimport sys; sys.exit(3)",
+            "line 3: raised SystemExit(3)",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    national_length = "ten"',
+            "some.py: national_length: 'ten' is no number of digits",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    retry_elsewhere = 503',
+            "some.py: retry_elsewhere: 503 is no set of statuses",
+        ),
+        ('("203.0.113.0/28",)', '"203.0.113.0/28"', "trunk main: sources: write ("),
         ("class Some(Carrier):", "class Some:", "some.py: class: 0 subclasses"),
         ("trunks = (Trunk", "trunks = [Trunk", "some.py"),
     ],
@@ -85,6 +101,42 @@ def test_a_wrong_file_is_refused_with_file_and_field(
 ) -> None:
     assert change in GOOD
     assert said in problem(folder, GOOD.replace(change, to))
+
+
+def test_a_newcomer_takes_no_network_from_a_carrier_in_use(folder: Path) -> None:
+    in_use = load(folder).carriers
+    text = GOOD.replace('"some"', '"any"').replace("203.0.113.0/28", "192.0.2.1/32")
+    (folder / "any.py").write_text(text)  # comes before northline in the alphabet
+    loaded = load(folder, in_use=in_use)
+    assert list(loaded.carriers) == ["northline"]
+    assert "any.py: trunk main: sources: 192.0.2.0/29 of northline" in str(loaded.errors[0])
+
+
+def test_a_network_that_moves_to_a_neighbour_by_mistake_stays_where_it_was(folder: Path) -> None:
+    (folder / "some.py").write_text(GOOD)
+    in_use = load(folder).carriers
+    northline = folder / "northline.py"
+    northline.write_text(northline.read_text().replace("192.0.2.0/29", "203.0.113.0/29"))
+    loaded = load(folder, in_use=in_use)
+    sources = {name: carrier.trunks[0].sources for name, carrier in loaded.carriers.items()}
+    assert sources == {"some": ("203.0.113.0/28",), "northline": ("192.0.2.0/29",)}
+
+
+def test_a_carrier_whose_file_breaks_keeps_its_network_too(folder: Path) -> None:
+    in_use = load(folder).carriers
+    (folder / "northline.py").write_text("class Northline(:")
+    (folder / "any.py").write_text(
+        GOOD.replace('"some"', '"any"').replace("203.0.113.0/28", "192.0.2.1/32")
+    )
+    assert load(folder, in_use=in_use).carriers == in_use
+
+
+def test_what_a_file_prints_does_not_get_into_the_output(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "some.py").write_text("print('hello')\n" + GOOD)
+    assert "some" in load(folder).carriers
+    assert capsys.readouterr().out == ""
 
 
 def test_a_changed_file_is_read_again_and_old_calls_keep_the_old_code(folder: Path) -> None:
