@@ -37,8 +37,15 @@ class Chunk(NamedTuple):
 
 
 def files(folder: Path) -> list[str]:
-    """Names of the journal's files, oldest first. Other files in the folder are none of ours."""
-    return sorted(path.name for path in folder.iterdir() if _NAME.match(path.name))
+    """Names of the journal's files, oldest first. Whatever else lies there is none of ours: a
+    folder or a pipe of such a name would keep every other file from being read.
+    """
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if _NAME.match(entry.name) and entry.is_file(follow_symlinks=False)
+        )
 
 
 def read(path: Path, at: int, limit: int = CHUNK) -> Chunk:

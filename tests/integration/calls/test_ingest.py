@@ -99,6 +99,21 @@ async def test_events_of_one_call_may_lie_in_different_files_in_any_order(
     assert tuple(row) == ("ended", "in", 1000)
 
 
+async def test_what_only_looks_like_a_file_of_the_journal_stops_nothing(
+    tmp_path: Path, dsn: str
+) -> None:
+    folder = tmp_path / "journal"
+    append(worker_file(folder, 4), lines(whole_call(1)))
+    worker_file(folder, 1).mkdir()
+    os.mkfifo(worker_file(folder, 2))
+    worker_file(folder, 3).symlink_to("/etc/passwd")
+
+    async with running(Ingest(folder, dsn)):
+        await until(lambda: count(dsn, "call_events"), lambda n: n == 4, "events")
+
+    assert await count(dsn, "journal_rejects") == 0
+
+
 async def test_half_a_line_waits_for_its_other_half(tmp_path: Path, dsn: str) -> None:
     folder = tmp_path / "journal"
     file = worker_file(folder, pid=os.getpid())
