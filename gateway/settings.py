@@ -18,6 +18,8 @@ from typing import Annotated, Any
 import msgspec
 
 from gateway.settings_lines import line_of
+from number_registry.errors import BadValueError
+from number_registry.model import Address
 
 FILE = "portgate.toml"
 PREFIX = "PORTGATE_"
@@ -102,6 +104,11 @@ class TrunkOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
                 ipaddress.ip_network(source)
             except ValueError as error:
                 raise ValueError(f"`sources` holds `{source}`: {error}") from error
+        for proxy in self.proxies:
+            try:
+                Address.parse(proxy)
+            except BadValueError as error:
+                raise ValueError(f"`proxies` holds {error}") from error
 
 
 class Carriers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -154,13 +161,19 @@ def load(home: Path, env: Mapping[str, str]) -> Settings:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        raw = path.read_bytes()
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise SettingsError(
-            str(path), f"cannot be read: {error}", "Mend the file's rights or text"
+            str(path), f"cannot be read: {error}", "Mend the file's rights"
         ) from error
+    try:
+        return raw.decode("utf-8-sig")  # some editors begin a file with a byte order mark
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        what = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        raise SettingsError(f"{path}:{line}", what, "Save the file as UTF-8") from error
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def plan(home: Home, settings: Settings, facts: Facts) -> list[Problem]:
         *_programs(facts),
         *_disk(home, facts),
         *_addresses(facts),
+        *_one_port_for_two(settings),
         *_ports(settings, facts),
         *facts.carriers,
         *_machine(facts),
@@ -145,6 +146,16 @@ def _addresses(facts: Facts) -> list[Problem]:
 
 def _variable(setting: str) -> str:
     return "PORTGATE_" + setting.replace(".", "_").upper()
+
+
+def _one_port_for_two(settings: Settings) -> list[Problem]:
+    sip, api = settings.sip, settings.api
+    meet = sip.address == api.address or "0.0.0.0" in (sip.address, api.address)
+    if not (sip.tcp and sip.port == api.port and meet):
+        return []
+    why = "SIP over TCP and the API cannot both listen there"
+    mend = f"Choose another: {_variable('api.port')}=8080 ./portgate up"
+    return [Problem(f"sip.port and api.port are both {sip.port}", why, mend)]
 
 
 def _ports(settings: Settings, facts: Facts) -> list[Problem]:

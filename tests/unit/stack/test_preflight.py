@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.home import Home
-from gateway.settings import Settings
+from gateway.settings import Api, Settings, Sip
 from gateway.stack.holders import Holder
 from gateway.stack.preflight import Facts, plan
 
@@ -35,6 +35,14 @@ def test_one_process_that_holds_udp_and_tcp_is_named_once() -> None:
     holder = Holder(412, "asterisk")
     held = {("sip.port", kind, "127.0.0.1", 5060): holder for kind in ("udp", "tcp")}
     assert len(problems(ports=held)) == 1
+
+
+def test_sip_and_the_api_cannot_share_a_port() -> None:
+    settings = Settings(sip=Sip(port=8080), api=Api(address="0.0.0.0", port=8080))
+    (problem,) = plan(HOME, settings, Facts())
+    assert "sip.port and api.port are both 8080" in problem.what
+    apart = Settings(sip=Sip(port=8080, tcp=False), api=Api(port=8080))
+    assert plan(HOME, apart, Facts()) == []
 
 
 def test_nobody_but_root_gets_any_further() -> None:

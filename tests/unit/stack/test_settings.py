@@ -45,6 +45,7 @@ def test_the_environment_beats_the_file(tmp_path: Path) -> None:
         ("[carriers.some.trunk]\nsources = ['192.0.2.1/24']\n", 2, "has host bits set"),
         ("[carriers.some.trunk]\nproxies = []\nsource = []\n", 3, "unknown field `source`"),
         ("[carriers.some]\ntrunk = 5\n", 2, "carriers.some.trunk"),
+        ("[carriers.some.trunk]\nproxies = ['nonsense']\n", 2, "'nonsense' is not a SIP address"),
     ],
 )
 def test_a_wrong_line_is_named_with_its_mend(
@@ -77,8 +78,13 @@ def test_a_wrong_variable_is_named_with_its_mend(
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"[sip]\n\xff\xfe")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    with pytest.raises(SettingsError, match=f"{FILE}:2: byte 0xff is not UTF-8"):
         load(tmp_path, {})
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"\xef\xbb\xbf[sip]\nport = 5070\n")
+    assert load(tmp_path, {}).sip.port == 5070
 
 
 def test_a_carriers_trunk_can_be_placed_here(tmp_path: Path) -> None:
