@@ -4,12 +4,14 @@ here.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import socket
 import tomllib
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +21,9 @@ from gateway.stack.problems import Problem, StackError
 # Below Linux's range of ephemeral ports (32768-60999), so that no passing connection takes one.
 NG_FIRST, NG_COUNT = 8700, 1000
 RTP_FIRST, RTP_BLOCK, RTP_BLOCKS = 10000, 2000, 11
+
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class PortsError(StackError):
@@ -32,10 +37,10 @@ class InternalPorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     carriers and PBXs: two stacks on one machine must not answer for each other's endpoints.
     """
 
-    ng: int
-    rtp_min: int
-    rtp_max: int
-    demo_net: str
+    ng: Port
+    rtp_min: Port
+    rtp_max: Port
+    demo_net: Annotated[str, msgspec.Meta(pattern=r"^127\.\d{1,3}\.\d{1,3}\Z")]
 
 
 def _number(path: Path, salt: str) -> int:
@@ -96,7 +101,8 @@ def others(home: Home, run: Path = Path("/run")) -> list[InternalPorts]:
     for note in run.glob("portgate-*/home"):
         claim = Path(note.read_text("utf-8")) / home.ports.name
         if claim != home.ports and claim.exists():
-            found.append(_read(claim))
+            with contextlib.suppress(PortsError):  # its own `up` says so; ours need not stop for it
+                found.append(_read(claim))
     return found
 
 
@@ -116,6 +122,8 @@ def settle(home: Home, free: Callable[[int], bool] = udp_free) -> InternalPorts:
         f"ng = {ports.ng}\nrtp_min = {ports.rtp_min}\nrtp_max = {ports.rtp_max}\n"
         f'demo_net = "{ports.demo_net}"\n'
     )
-    home.ports.write_text(text, "utf-8")
+    beside = home.ports.with_name(".ports.toml.new")
+    beside.write_text(text, "utf-8")
+    beside.replace(home.ports)  # an `up` that is killed here leaves the old file or the new one
     (home.run / "home").write_text(str(home.path), "utf-8")  # where others look for our claim
     return ports

@@ -13,9 +13,9 @@ from gateway.home import Home
 POSTGRES = "postgres"
 # What Portgate makes in a home, and so may remove; whatever else lies there is not ours.
 OWN = (
-    "ports.toml", "venv", "venv.new", "venv.old", "venv-dev", "venv-dev.new", "venv-dev.old",
-    "etc", "secrets", "postgresql", "postgresql.new", "redis", "journal", "snapshot", "log",
-    "proved.json", "demo", ".setup.lock", ".up.lock",
+    "ports.toml", ".ports.toml.new", "venv", "venv.new", "venv.old", "venv-dev", "venv-dev.new",
+    "venv-dev.old", "etc", "secrets", "postgresql", "postgresql.new", "redis", "journal",
+    "snapshot", "log", "proved.json", "demo", ".setup.lock", ".up.lock",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from gateway.ports import (
     load,
     others,
     plan,
+    settle,
     udp_free,
 )
 
@@ -78,7 +80,19 @@ def test_the_demo_net_is_loopback_and_leaves_the_usual_addresses_alone(number: i
     assert 1 <= int(third) <= 250
 
 
-@pytest.mark.parametrize("text", ["ng = 'x'", "ng = 1", "ng = = 1", "\x00", "more = 1"])
+WHOLE = 'ng = {}\nrtp_min = 10000\nrtp_max = {}\ndemo_net = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("ng = 'x'", "ng = 1", "ng = = 1", "\x00", "more = 1", ""),
+        WHOLE.format(99074, 11999, "127.9.9"),
+        WHOLE.format(8700, 0, "127.9.9"),
+        WHOLE.format(8700, 11999, "8.8.8"),
+        WHOLE.format(8700, 11999, "127.9.9\\nlisten"),
+    ],
+)
 def test_damaged_ports_are_told_with_their_file_and_mend(tmp_path: Path, text: str) -> None:
     (tmp_path / "ports.toml").write_text(text)
     with pytest.raises(PortsError) as caught:
@@ -90,12 +104,25 @@ def test_damaged_ports_are_told_with_their_file_and_mend(tmp_path: Path, text: s
 
 def test_the_claims_of_stacks_that_are_gone_do_not_count(tmp_path: Path) -> None:
     text = 'ng = {}\nrtp_min = 10000\nrtp_max = 11999\ndemo_net = "127.9.9"\n'
-    homes = {name: tmp_path / name for name in ("mine", "theirs", "gone")}
+    homes = {name: tmp_path / name for name in ("mine", "theirs", "gone", "damaged")}
     for number, (name, path) in enumerate(homes.items(), 8700):
         run = tmp_path / "run" / f"portgate-{name}"
         run.mkdir(parents=True)
         (run / "home").write_text(str(path))
         if name != "gone":
             path.mkdir()
-            (path / "ports.toml").write_text(text.format(number))
+            (path / "ports.toml").write_text(text.format(number) if name != "damaged" else "ng = ")
     assert [claim.ng for claim in others(Home(homes["mine"]), tmp_path / "run")] == [8701]
+
+
+def test_ports_are_replaced_and_never_half_written(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.run.mkdir()
+    try:
+        settle(home, lambda port: True)
+        first = home.ports.stat().st_ino
+        settle(home, lambda port: True)
+        assert home.ports.stat().st_ino != first
+        assert [path.name for path in tmp_path.iterdir()] == ["ports.toml"]
+    finally:
+        shutil.rmtree(home.run)
