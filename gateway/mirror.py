@@ -122,6 +122,8 @@ class Mirror:
             elif not entries or time.monotonic() - checked >= BEAT_S:
                 if (await standing(redis)).epoch != epoch:
                     raise PlaceLostError("the copy in Redis was replaced or lost")
+                if not self._open().intact:
+                    raise PlaceLostError("the snapshot on disk is not the one that was written")
                 checked = time.monotonic()
                 self._beat()
 

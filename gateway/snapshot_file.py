@@ -32,6 +32,8 @@ Position = tuple[
     int, int, int
 ]  # epoch, milliseconds, sequence: the last feed entry that is in the file
 
+_Mark = tuple[int, int, int]
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -58,6 +60,7 @@ class SnapshotFile:
             self._lock.close()
             raise SnapshotLockedError(f"{folder} is written by another process") from None
         self._map: mmap.mmap | None = None
+        self._marks: tuple[_Mark, ...] = ()  # by which both files are known again
         self._table: SnapshotTable | None = None
 
     def open(self) -> bool:
@@ -78,6 +81,7 @@ class SnapshotFile:
             raise
         self.table.set_directory_generation(generation)
         self.table.supersede(False)  # said by one that died before it could rename
+        self._mark_files()
         return True
 
     @property
@@ -91,6 +95,19 @@ class SnapshotFile:
     def built(self) -> bool:
         """Whether there is anything readers can use."""
         return self._table is not None
+
+    @property
+    def intact(self) -> bool:
+        """Whether readers that look now find the two files that were written here.
+
+        Asked at each beat: what is damaged or taken away would be noticed by the next fresh SIP
+        worker only, which would then know no number at all.
+        """
+        try:
+            found = self.numbers_map.stat(), self.directory_json.stat()
+        except OSError:
+            return False
+        return self.table.header_is_whole and tuple(map(_mark, found)) == self._marks
 
     @property
     def position(self) -> Position:
@@ -124,6 +141,7 @@ class SnapshotFile:
             self._table.supersede()
         aside.rename(self.numbers_map)
         self._use(table, mapped)
+        self._mark_files()
 
     def _filled(
         self, pairs: Callable[[], Iterable[tuple[int, int]]], capacity: int, rooms: int
@@ -156,6 +174,7 @@ class SnapshotFile:
                 self.table.set_group(key, value)
             elif kind == DIRECTORY and blob is not None:
                 self.table.set_directory_generation(self._write_directory(blob))
+                self._mark_files()
 
     def grow(self, changes: list[Change]) -> None:
         """Build anew from what is in the file and these changes, with room for more.
@@ -190,6 +209,9 @@ class SnapshotFile:
         self._table = self._map = None
         self._lock.close()
 
+    def _mark_files(self) -> None:
+        self._marks = _mark(self.numbers_map.stat()), _mark(self.directory_json.stat())
+
     def _use(self, table: SnapshotTable, mapped: mmap.mmap) -> None:
         old, old_map = self._table, self._map
         self._table, self._map = table, mapped
@@ -223,3 +245,7 @@ def _mapped(descriptor: int) -> mmap.mmap:
         return mmap.mmap(descriptor, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
     except ValueError as error:  # an empty file cannot be mapped
         raise CacheCorruptError(f"snapshot: {error}") from error
+
+
+def _mark(status: os.stat_result) -> _Mark:
+    return status.st_dev, status.st_ino, status.st_size

@@ -146,6 +146,12 @@ class SnapshotView:
         return self._cells[_DIRECTORY]
 
     @property
+    def header_is_whole(self) -> bool:
+        """Whether one who opens this file now would take it."""
+        cells = self._cells
+        return cells[_MAGIC] == MAGIC and cells[_CHECK] == _header_check(cells)
+
+    @property
     def build(self) -> int:
         """Which build of the file this is."""
         return self._cells[_BUILD]

@@ -84,6 +84,32 @@ async def test_a_damaged_directory_on_disk_is_written_anew(host: Host, damage: b
         assert again.pbx_of(NUMBER) == "old"
 
 
+@pytest.mark.parametrize("damage", ["the map is gone", "the directory is gone", "the head"])
+async def test_what_is_damaged_while_it_is_followed_is_built_anew(host: Host, damage: str) -> None:
+    """A SIP worker that starts now must find a whole snapshot, not wait for the next restart."""
+    async with host.running():
+        await until(host.fresh)
+        build = host.view().build
+        if damage == "the head":
+            with (host.folder / "numbers.map").open("r+b") as file:
+                file.write(bytes(8))
+        else:
+            name = "numbers.map" if damage == "the map is gone" else "directory.json"
+            (host.folder / name).unlink()
+        await until(lambda: usable(host) and host.view().build != build)
+        assert host.pbx_of(NUMBER) == "old"
+
+
+def usable(host: Host) -> bool:
+    """Whether both files can be read now."""
+    try:
+        host.view()
+        host.directory()
+    except (OSError, CacheCorruptError):
+        return False
+    return True
+
+
 async def test_a_file_whose_writer_died_before_the_rename_is_in_force_again(host: Host) -> None:
     async with host.running():
         pass
