@@ -27,6 +27,7 @@ from gateway.health.targets import Targets
 from gateway.health.watch import Watch
 from gateway.home import Home
 from gateway.mirror import Mirror
+from gateway.network import declared
 from gateway.ports import InternalPorts
 from gateway.publisher import Publisher
 from gateway.settings import Settings
@@ -67,6 +68,7 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("calls", ingest.run),
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
+        *_networks(home, settings),
     )
     if settings.health.enabled:
         duties += (Duty("health", _health(home, settings).run),)
@@ -82,6 +84,16 @@ def _health(home: Home, settings: Settings) -> Watch:
         interval_s=health.interval_s,
         answer_s=health.answer_s,
     )
+
+
+def _networks(home: Home, settings: Settings) -> tuple[Duty, ...]:
+    """The watch over the carriers' networks, where any is declared; netlink is loaded only then."""
+    legs = declared.legs(settings.network.hand_offs)
+    if not legs:
+        return ()
+    from gateway.network import watch
+
+    return (Duty("network", lambda stop: watch.run(legs, home.network_faults, stop)),)
 
 
 async def run(daemon: Daemon, stop: asyncio.Event, ready: Callable[[], None]) -> None:

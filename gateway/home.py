@@ -139,6 +139,11 @@ class Home:
         return self.snapshot / "directory.json"
 
     @property
+    def network(self) -> Path:
+        """Folder of the note that `network undo` needs, and the lock of `network apply`."""
+        return self.path / "network"
+
+    @property
     def log(self) -> Path:
         """Folder, one file per service."""
         return self.path / "log"
@@ -184,6 +189,11 @@ class Home:
     def state_file(self) -> Path:
         """What the supervisor started: names, process ids, start times."""
         return self.run / "state.json"
+
+    @property
+    def network_faults(self) -> Path:
+        """What the daemon's watch over the carriers' networks finds lost, and since when."""
+        return self.run / "network.json"
 
     @property
     def gateway_ready(self) -> Path:

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from gateway.network.declared import Clash, HandOff, legs
 from gateway.settings_lines import line_of
 from number_registry.errors import BadValueError
 from number_registry.model import Address
@@ -126,6 +127,12 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_s: Annotated[float, msgspec.Meta(ge=0.1, le=30)] = 1.0
 
 
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How carriers are handed to us: hand_offs[carrier][trunk]."""
+
+    hand_offs: dict[str, dict[str, HandOff]] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything an operator may set."""
 
@@ -135,12 +142,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls: Calls = Calls()
     carriers: Carriers = Carriers()
     health: Health = Health()
+    network: Network = Network()
 
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "sip": Sip, "media": Media, "api": Api, "calls": Calls, "carriers": Carriers,
     "health": Health,
+    "network": Network,
 }  # fmt: skip
+# Sections whose tables are named by people, [section.carrier.trunk]: where these go, what each
+# holds, and how one is written.
+_BY_TRUNK: dict[str, tuple[str, type[msgspec.Struct], str]] = {
+    "carriers": (
+        "overrides",
+        TrunkOverride,
+        'Write `sources = ["192.0.2.0/29"]` or `proxies = ["sip:192.0.2.1:5060"]`',
+    ),
+    "network": (
+        "hand_offs",
+        HandOff,
+        'Write for instance `interface = "eth1"`, `address = "10.20.0.2/30"`, '
+        '`gateway = "10.20.0.1"`, `sip = ["10.0.0.0/8"]`',
+    ),
+}
 
 
 def load(home: Path, env: Mapping[str, str]) -> Settings:
@@ -154,9 +178,14 @@ def load(home: Path, env: Mapping[str, str]) -> Settings:
     _refuse_unknown(path, text, raw)
     values, named = _with_environment(raw, env)
     try:
-        return msgspec.convert(_nested(path, text, values), Settings)
+        settings = msgspec.convert(_nested(path, text, values), Settings)
+        legs(settings.network.hand_offs)
     except msgspec.ValidationError as error:
         raise _wrong_value(path, text, named, str(error)) from error
+    except Clash as error:
+        at = f"{path}:{line_of(text, ('network', *error.at))}"
+        raise SettingsError(at, f"network.{'.'.join(error.at)}: {error}", error.mend) from error
+    return settings
 
 
 def _read(path: Path) -> str:
@@ -197,7 +226,7 @@ def _suggest(wrong: str, known: Iterable[str]) -> str:
 
 def _fields(section: str) -> tuple[str, ...]:
     names = _SECTIONS[section].__struct_fields__
-    return tuple(name for name in names if name != "overrides")
+    return tuple(name for name in names if name != _BY_TRUNK.get(section, ("",))[0])
 
 
 def _refuse_unknown(path: Path, text: str, raw: dict[str, Any]) -> None:
@@ -210,8 +239,8 @@ def _refuse_unknown(path: Path, text: str, raw: dict[str, Any]) -> None:
                 at, f"`{section}` must be a section", f"Write `[{section}]` and its keys below it"
             )
         for key, value in table.items():
-            # Below [carriers] a table is a carrier's name: only the loader knows which exist.
-            if key in _fields(section) or (section == "carriers" and isinstance(value, dict)):
+            # Here a table is a carrier's name: only the loader knows which exist.
+            if key in _fields(section) or (section in _BY_TRUNK and isinstance(value, dict)):
                 continue
             at = f"{path}:{line_of(text, (section, key))}"
             raise SettingsError(
@@ -252,28 +281,34 @@ def _typed(text: str, section: type[msgspec.Struct], key: str, variable: str) ->
 
 
 def _nested(path: Path, text: str, values: dict[str, Any]) -> dict[str, Any]:
-    carriers = values.get("carriers", {})
-    own = {key: value for key, value in carriers.items() if key in _fields("carriers")}
-    overrides = {
-        name: {trunk: _override(path, text, name, trunk, value) for trunk, value in trunks.items()}
-        for name, trunks in carriers.items()
-        if name not in own
-    }
-    return {**values, "carriers": {**own, "overrides": overrides}}
+    values = dict(values)
+    for section, (field, _, _) in _BY_TRUNK.items():
+        tables = values.get(section, {})
+        own = {key: value for key, value in tables.items() if key in _fields(section)}
+        own[field] = {
+            carrier: {
+                trunk: _of_trunk(path, text, (section, carrier, trunk), value)
+                for trunk, value in trunks.items()
+            }
+            for carrier, trunks in tables.items()
+            if carrier not in own
+        }
+        values[section] = own
+    return values
 
 
-def _override(path: Path, text: str, carrier: str, trunk: str, value: Any) -> TrunkOverride:
+def _of_trunk(path: Path, text: str, where: tuple[str, str, str], value: Any) -> Any:
     # Converted one by one: msgspec's path does not name the keys of a mapping.
+    _, kind, mend = _BY_TRUNK[where[0]]
     try:
-        return msgspec.convert(value, TrunkOverride)
+        return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
         found = re.search(r"`\$\.(\w+)|`(\w+)`", str(error))
         key = (found[1] or found[2]) if found else ""
-        at = f"{path}:{line_of(text, ('carriers', carrier, trunk, key))}"
-        mend = 'Write `sources = ["192.0.2.0/29"]` or `proxies = ["sip:192.0.2.1:5060"]`'
-        raise SettingsError(
-            at, f"carriers.{carrier}.{trunk}: {_plain(str(error))}", mend
-        ) from error
+        if "unknown field" in str(error):
+            mend = _suggest(key, kind.__struct_fields__)
+        at = f"{path}:{line_of(text, (*where, key))}"
+        raise SettingsError(at, f"{'.'.join(where)}: {_plain(str(error))}", mend) from error
 
 
 def _plain(message: str) -> str:

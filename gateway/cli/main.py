@@ -21,6 +21,7 @@ COMMANDS = {
     "numbers": ("gateway.cli.numbers:numbers", "The numbers and who answers them."),
     "pbx": ("gateway.cli.pbx:pbx", "The PBXs and their addresses."),
     "carriers": ("gateway.cli.carriers:carriers", "The carriers and how they speak."),
+    "network": ("gateway.cli.network:network", "How carriers are handed to us: plan, apply, undo."),
     "bench": ("gateway.cli.bench:bench", "Measure what a call costs, against a native relay."),
     "test": ("gateway.cli.test:test", "Run Portgate's own tests."),
 }

@@ -1,0 +1,280 @@
+"""`portgate network`: shows, applies and takes back carriers' hand-offs; it decides and does nothing
+itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+
+from gateway import settings as configured
+from gateway.cli.common import json_option, print_json, this_home, this_settings
+from gateway.home import Home
+from gateway.network import apply as applying
+from gateway.network import declared, faults, watch
+from gateway.network.kernel import Kernel, opened
+from gateway.network.plan import Change, Plan, plan
+from gateway.network.things import kind
+from gateway.network.wanted import Trouble, want
+from gateway.settings_lines import line_of
+from gateway.stack.problems import Problem, StackError
+
+SAME, LOST, CHANGES = 0, 1, 2
+EXAMPLE = """No carrier's network is declared. In portgate.toml, for instance:
+
+  [network.CARRIER.TRUNK]
+  interface = "eth1"            # and `vlan = 120` where they hand it off tagged
+  address = "10.20.0.2/30"      # ours
+  gateway = "10.20.0.1"         # theirs
+  sip = ["10.0.0.0/8"]          # their networks for calls
+  rtp = ["10.128.0.0/9"]        # and for audio"""
+_COLOURS = {"+": "green", "~": "yellow", "-": "red"}
+_Given = TypeVar("_Given")
+
+yes_option = click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
+
+
+@click.group()
+def network() -> None:
+    """How carriers are handed to us: addresses, and a routing table for each address of ours.
+
+    What is sent from our address of a carrier leaves through that carrier, whatever private
+    networks others use. Only what Portgate made is ever changed: the tables 21000 to 21999,
+    and what carries its protocol number 80.
+
+    \b
+      ./portgate network plan
+      ./portgate network apply
+      ./portgate network status --json | jq '.hand_offs[] | select(.state != "ok")'
+      ./portgate network undo
+    """
+
+
+@network.command("plan")
+@json_option
+def show_plan(as_json: bool) -> None:
+    """Show what `apply` would do. Exit status 0: nothing; 2: changes; 1: an error."""
+    home = this_home()
+    legs = _legs(home)
+    found = _in_kernel(lambda kernel: _plan(kernel, legs))
+    _stop_at(home, found.troubles)
+    note = applying.Notes(home.network).read()
+    begun = note is not None and note.state == "begun"
+    _show(found, as_json, begun=begun)
+    if begun:
+        said = "An earlier apply was cut short: `apply` completes it, `undo` takes it back"
+        click.echo(said, err=True)
+    if not legs:
+        click.echo(EXAMPLE, err=True)
+    if found.changes:
+        click.echo(f"{_count(found)} (plan {found.id}). Do it: ./portgate network apply", err=True)
+    sys.exit(CHANGES if found.changes else SAME)
+
+
+@network.command("apply")
+@click.option("--plan", "shown", help="Only if the plan still has this id.")
+@yes_option
+@json_option
+def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
+    """Do what `plan` shows: all of it, or nothing. Needs root.
+
+    Exit status 0: it was so already; 2: changed; 1: an error, and everything is as before.
+
+    \b
+      ./portgate network apply
+      ./portgate network apply --plan 3f2a90c1d4e5 --json
+    """
+    _needs_root("apply")
+    home = this_home()
+    legs = _legs(home)
+    if _asks(yes):
+        found = _in_kernel(lambda kernel: _plan(kernel, legs))
+        _stop_at(home, found.troubles)
+        shown = shown or _agreed(found)
+    notes = applying.Notes(home.network)
+    done = _carried_out(
+        home,
+        lambda kernel: applying.apply(kernel, notes, lambda seen: plan(legs, seen), shown),
+    )
+    if not _asks(yes):
+        _show(done, as_json)
+    said = f"{_count(done)} made. Take back: ./portgate network undo"
+    click.echo(said if done.changes else "Nothing to change", err=True)
+    sys.exit(CHANGES if done.changes else SAME)
+
+
+@network.command("undo")
+@yes_option
+@json_option
+def do_undo(yes: bool, as_json: bool) -> None:
+    """Back to what was there before the last `apply`. Needs root.
+
+    Exit status 0: nothing to take back; 2: taken back; 1: an error, and everything is as before.
+    """
+    _needs_root("undo")
+    home = this_home()
+    notes = applying.Notes(home.network)
+    note = notes.read()
+    shown = None
+    if note is not None and _asks(yes):
+        found = _in_kernel(lambda kernel: _back(kernel, note))
+        _stop_at(home, found.troubles)
+        shown = _agreed(found)
+    done = _carried_out(home, lambda kernel: applying.undo(kernel, notes, shown))
+    if not _asks(yes):
+        _show(done, as_json)
+    nothing = "Nothing to take back: there was no apply since the machine started, or it is undone"
+    said = f"{_count(done)} made" if note is not None else nothing
+    click.echo(said, err=True)
+    sys.exit(CHANGES if done.changes else SAME)
+
+
+@network.command("status")
+@json_option
+def show_status(as_json: bool) -> None:
+    """Show each hand-off, and what of it is lost. Exit status 0: all is there; 1: not."""
+    home = this_home()
+    legs = _legs(home)
+    seen = _in_kernel(lambda kernel: kernel.see())
+    lost = faults.faults(legs, seen)
+    noted = watch.read(home.network_faults)
+    since = {one.fault: one.since for one in noted or ()}
+    tables = want(legs, seen).tables
+    rows = [_row(leg, tables, lost, since) for leg in legs]
+    if as_json:
+        print_json({"hand_offs": rows, "watched": noted is not None})
+    else:
+        _show_rows(rows)
+        if not legs:
+            click.echo(EXAMPLE, err=True)
+        elif noted is None:
+            click.echo("The daemon does not watch them now; it does after ./portgate up", err=True)
+    sys.exit(LOST if lost else SAME)
+
+
+def _legs(home: Home) -> tuple[declared.Leg, ...]:
+    return declared.legs(this_settings(home).network.hand_offs)
+
+
+def _in_kernel(ask: Callable[[Kernel], Awaitable[_Given]]) -> _Given:
+    async def asked() -> _Given:
+        async with opened() as kernel:
+            return await ask(kernel)
+
+    return asyncio.run(asked())
+
+
+async def _plan(kernel: Kernel, legs: tuple[declared.Leg, ...]) -> Plan:
+    return plan(legs, await kernel.see())
+
+
+async def _back(kernel: Kernel, note: applying.Note) -> Plan:
+    return applying.back(note, await kernel.see())
+
+
+def _carried_out(home: Home, do: Callable[[Kernel], Awaitable[Plan]]) -> Plan:
+    try:
+        return _in_kernel(do)
+    except applying.InTheWayError as error:
+        _stop_at(home, error.troubles)
+        raise
+
+
+def _stop_at(home: Home, troubles: tuple[Trouble, ...]) -> None:
+    """Say all of them at once, each with its line in portgate.toml."""
+    if not troubles:
+        return
+    path = home.path / configured.FILE
+    text = path.read_text("utf-8") if path.exists() else ""
+    problems = []
+    for trouble in troubles:
+        where = "nothing was changed"
+        if trouble.at:
+            line = line_of(text, ("network", *trouble.at))
+            where = f"{path}:{line}: network.{'.'.join(trouble.at)}"
+        problems.append(Problem(where, trouble.what, trouble.mend))
+    raise StackError(*problems)
+
+
+def _needs_root(command: str) -> None:
+    if os.geteuid() != 0:
+        why = "only root may change addresses, routes and rules"
+        mend = f"Run: sudo ./portgate network {command}"
+        raise StackError(Problem(f"`network {command}` needs root", why, mend))
+
+
+def _asks(yes: bool) -> bool:
+    return not yes and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _agreed(found: Plan) -> str:
+    _show(found, as_json=False)
+    if found.changes:
+        click.confirm(f"{_count(found)}. Do it?", abort=True, err=True)
+    return found.id
+
+
+def _count(found: Plan) -> str:
+    count = len(found.changes)
+    return "1 change" if count == 1 else f"{count} changes"
+
+
+def _show(found: Plan, as_json: bool, *, begun: bool = False) -> None:
+    if as_json:
+        changes = [_spelled(change) for change in found.changes]
+        print_json({"id": found.id, "changes": changes, "cut_short": begun})
+        return
+    width = max((len(str(change)) for change in found.changes), default=0)
+    for change in found.changes:
+        line = f"{str(change).ljust(width)}  {', '.join(change.names)}".rstrip()
+        click.echo(click.style(line, fg=_COLOURS[change.op]))
+
+
+def _spelled(change: Change) -> dict[str, Any]:
+    return {
+        "op": change.op,
+        "kind": kind(change.thing),
+        "hand_offs": change.names,
+        "now": change.now,
+        "then": change.then,
+        "text": str(change),
+    }
+
+
+def _row(
+    leg: declared.Leg, tables: Any, lost: tuple[faults.Fault, ...], since: dict[Any, Any]
+) -> dict[str, Any]:
+    mine = [
+        fault
+        for fault in lost
+        if fault.interface == leg.device and set(fault.names) & set(leg.names)
+    ]
+    return {
+        "names": leg.names,
+        "carries": leg.uses,
+        "interface": leg.device,
+        "address": leg.address,
+        "table": tables.get(leg.address),
+        "state": "lost" if mine else "ok",
+        "faults": [
+            {"kind": one.kind, "what": one.what, "since": since.get(one), "mend": one.mend}
+            for one in mine
+        ],
+    }
+
+
+def _show_rows(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        fine = row["state"] == "ok"
+        mark = click.style("✓", fg="green") if fine else click.style("✗", fg="red")
+        carries = " and ".join(row["carries"])
+        what = f"{carries} from {row['address']} by {row['interface']}, table {row['table']}"
+        click.echo(f"{mark} {', '.join(row['names'])}: {what}")
+        for one in row["faults"]:
+            since = f" since {one['since']:%Y-%m-%d %H:%M:%S} UTC" if one["since"] else ""
+            click.echo(f"  {one['what']}{since}. {one['mend']}")

@@ -1,0 +1,75 @@
+"""What of the declared networks is lost, and why, said for each hand-off: a pure function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from gateway.network.declared import Leg
+from gateway.network.plan import Change, towards
+from gateway.network.things import Address, Link, Route, Seen, kind
+from gateway.network.wanted import want
+
+_APPLY = "Put it back: ./portgate network apply"
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One thing lost. ``names``: carrier.trunk of the hand-offs that suffer."""
+
+    kind: Literal["link", "address", "route", "rule", "conflict"]
+    interface: str
+    names: tuple[str, ...]
+    what: str
+    mend: str
+
+
+def faults(legs: Sequence[Leg], seen: Seen) -> tuple[Fault, ...]:
+    """All that is lost, links first. A lost link hides what is lost only because of it."""
+    wanted = want(legs, seen)
+    devices = {leg.device: leg for leg in legs}
+    lost = [fault for leg in devices.values() if (fault := _link(leg, legs, seen))]
+    down = {fault.interface for fault in lost}
+    by_address = {leg.address: leg for leg in legs}
+    for change in towards(wanted.things, seen, wanted.names).changes:
+        if change.op == "-" or isinstance(change.thing, Link):
+            continue
+        interface = _interface(change, by_address)
+        if interface not in down:
+            word = "leads elsewhere" if change.op == "~" else "is not there"
+            what = f"{kind(change.thing)} {change.thing} {word}"
+            lost.append(Fault(kind(change.thing), interface, change.names, what, _APPLY))  # type: ignore[arg-type]
+    for trouble in wanted.troubles:
+        leg = next(leg for leg in legs if leg.at[:2] == trouble.at[:2])
+        if leg.device not in down:
+            names = (".".join(trouble.at[:2]),)
+            lost.append(Fault("conflict", leg.device, names, trouble.what, trouble.mend))
+    return tuple(lost)
+
+
+def _link(leg: Leg, legs: Sequence[Leg], seen: Seen) -> Fault | None:
+    names = tuple(
+        dict.fromkeys(name for one in legs if one.device == leg.device for name in one.names)
+    )
+    device, parent = seen.devices.get(leg.device), seen.devices.get(leg.interface)
+    if device is None:
+        mend = _APPLY if parent else f"Look for the interface {leg.interface}"
+        return Fault("link", leg.device, names, f"{leg.device} is not there", mend)
+    if not device.up:
+        what = f"{leg.device} is switched off"
+        return Fault("link", leg.device, names, what, f"Switch {leg.device} on, then apply")
+    if not device.carrier:
+        what = f"{leg.device} has no link: nobody is at the other end"
+        return Fault("link", leg.device, names, what, "Look at the cable, the port, the carrier")
+    return None
+
+
+def _interface(change: Change, by_address: dict[str, Leg]) -> str:
+    thing = change.thing
+    if isinstance(thing, Address):
+        return thing.interface
+    if isinstance(thing, Route):
+        return thing.interface
+    leg = by_address.get(getattr(thing, "source", ""))
+    return leg.device if leg else ""
