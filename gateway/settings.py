@@ -300,11 +300,15 @@ def _nested(path: Path, text: str, values: dict[str, Any]) -> dict[str, Any]:
 def _of_trunk(path: Path, text: str, where: tuple[str, str, str], value: Any) -> Any:
     # Converted one by one: msgspec's path does not name the keys of a mapping.
     _, kind, mend = _BY_TRUNK[where[0]]
+    if not isinstance(value, dict):
+        at = f"{path}:{line_of(text, where)}"
+        mend = f"Write `[{'.'.join(where[:2])}.TRUNK]` and its keys below it"
+        raise SettingsError(at, f"`{'.'.join(where)}` must be a section", mend)
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        found = re.search(r"`\$\.(\w+)|`(\w+)`", str(error))
-        key = (found[1] or found[2]) if found else ""
+        found = re.search(r"`\$\.(\w+)", str(error)) or re.search(r"`(\w+)`", str(error))
+        key = found[1] if found else ""
         if "unknown field" in str(error):
             mend = _suggest(key, kind.__struct_fields__)
         at = f"{path}:{line_of(text, (*where, key))}"

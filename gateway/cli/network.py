@@ -1,6 +1,4 @@
-"""`portgate network`: shows, applies and takes back carriers' hand-offs; it decides and does nothing
-itself.
-"""
+"""`portgate network`: shows hand-offs, plans, and what was done; the work is gateway.network's."""
 
 from __future__ import annotations
 

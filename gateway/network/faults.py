@@ -8,8 +8,8 @@ from typing import Literal
 import msgspec
 
 from gateway.network.declared import Leg
-from gateway.network.plan import Change, towards
-from gateway.network.things import Address, Link, Route, Seen, kind
+from gateway.network.plan import towards
+from gateway.network.things import Address, Link, Seen, kind
 from gateway.network.wanted import want
 
 _APPLY = "Put it back: ./portgate network apply"
@@ -31,15 +31,16 @@ def faults(legs: Sequence[Leg], seen: Seen) -> tuple[Fault, ...]:
     devices = {leg.device: leg for leg in legs}
     lost = [fault for leg in devices.values() if (fault := _link(leg, legs, seen))]
     down = {fault.interface for fault in lost}
-    by_address = {leg.address: leg for leg in legs}
+    by_table = {wanted.tables.get(leg.address): leg.device for leg in legs}
     for change in towards(wanted.things, seen, wanted.names).changes:
         if change.op == "-" or isinstance(change.thing, Link):
             continue
-        interface = _interface(change, by_address)
+        thing = change.thing
+        interface = thing.interface if isinstance(thing, Address) else by_table[thing.table]
         if interface not in down:
             word = "leads elsewhere" if change.op == "~" else "is not there"
-            what = f"{kind(change.thing)} {change.thing} {word}"
-            lost.append(Fault(kind(change.thing), interface, change.names, what, _APPLY))  # type: ignore[arg-type]
+            what = f"{kind(thing)} {thing} {word}"
+            lost.append(Fault(kind(thing), interface, change.names, what, _APPLY))  # type: ignore[arg-type]
     for trouble in wanted.troubles:
         leg = next(leg for leg in legs if leg.at[:2] == trouble.at[:2])
         if leg.device not in down:
@@ -63,13 +64,3 @@ def _link(leg: Leg, legs: Sequence[Leg], seen: Seen) -> Fault | None:
         what = f"{leg.device} has no link: nobody is at the other end"
         return Fault("link", leg.device, names, what, "Look at the cable, the port, the carrier")
     return None
-
-
-def _interface(change: Change, by_address: dict[str, Leg]) -> str:
-    thing = change.thing
-    if isinstance(thing, Address):
-        return thing.interface
-    if isinstance(thing, Route):
-        return thing.interface
-    leg = by_address.get(getattr(thing, "source", ""))
-    return leg.device if leg else ""

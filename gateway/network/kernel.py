@@ -39,6 +39,7 @@ LOOKS = 8  # a dump is interrupted whenever somebody else changes something mean
 _IFF_UP, _IFF_LOWER_UP = 0x1, 0x10000
 _UNICAST, _UNREACHABLE = 1, 7
 _SCOPE_UNIVERSE, _SCOPE_LINK = 0, 253
+_ONLINK = 4
 _TO_TABLE = 1
 _LOCAL = 255
 _SHAPE_OF_ROUTE = {
@@ -155,9 +156,9 @@ class Kernel:
 
 
 @asynccontextmanager
-async def opened(netns: str | None = None) -> AsyncIterator[Kernel]:
-    """This network namespace, or the named one."""
-    route = AsyncIPRoute(netns=netns, ext_ack=True)
+async def opened() -> AsyncIterator[Kernel]:
+    """The network namespace this is called in."""
+    route = AsyncIPRoute(ext_ack=True)
     try:
         await route.setup_endpoint()
         yield Kernel(route)
@@ -165,9 +166,9 @@ async def opened(netns: str | None = None) -> AsyncIterator[Kernel]:
         route.close()
 
 
-async def events(netns: str | None = None) -> AsyncIterator[None]:
+async def events() -> AsyncIterator[None]:
     """One None at once, when the kernel has begun to tell; then one for each change it tells of."""
-    route = AsyncIPRoute(netns=netns)
+    route = AsyncIPRoute()
     try:
         await route.bind(groups=EVENTS)
         yield None
@@ -186,7 +187,9 @@ def _spelled(route: Route, out: int) -> dict[str, Any]:
         return {**spelled, "type": _UNREACHABLE}
     spelled |= {"oif": out, "prefsrc": route.source}
     if route.gateway:
-        return {**spelled, "gateway": route.gateway}
+        # On the link whatever else is known of the next hop: each route can be made, and made
+        # again, without the route to the link itself.
+        return {**spelled, "gateway": route.gateway, "flags": _ONLINK}
     return {**spelled, "scope": _SCOPE_LINK}
 
 

@@ -32,16 +32,14 @@ class Lost(msgspec.Struct, frozen=True):
     since: datetime
 
 
-async def run(
-    legs: Sequence[Leg], note: Path, stop: asyncio.Event, netns: str | None = None
-) -> None:
+async def run(legs: Sequence[Leg], note: Path, stop: asyncio.Event) -> None:
     """Watch until ``stop``; what is lost stands in ``note`` meanwhile, and is told in the log."""
     again = asyncio.Event()
-    listening = asyncio.create_task(_listen(again, netns))
+    listening = asyncio.create_task(_listen(again))
     known = {lost.fault: lost for lost in read(note) or ()}
     try:
         await _first(again, listening)
-        async with opened(netns) as kernel:
+        async with opened() as kernel:
             while not stop.is_set():
                 again.clear()
                 known = _told(known, faults(legs, await kernel.see()))
@@ -53,8 +51,8 @@ async def run(
         note.unlink(missing_ok=True)
 
 
-async def _listen(again: asyncio.Event, netns: str | None) -> None:
-    async with contextlib.aclosing(events(netns)) as changes:
+async def _listen(again: asyncio.Event) -> None:
+    async with contextlib.aclosing(events()) as changes:
         async for _ in changes:
             again.set()
 
