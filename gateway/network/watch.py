@@ -43,7 +43,7 @@ async def run(legs: Sequence[Leg], note: Path, stop: asyncio.Event) -> None:
             while not stop.is_set():
                 again.clear()
                 known = _told(known, faults(legs, await kernel.see()))
-                _write(note, known.values())
+                _write(note, list(known.values()))
                 await _pause(stop, again, listening)
     finally:
         listening.cancel()
@@ -107,7 +107,7 @@ def read(note: Path) -> list[Lost] | None:
         return None
 
 
-def _write(note: Path, lost: object) -> None:
+def _write(note: Path, lost: list[Lost]) -> None:
     note.parent.mkdir(parents=True, exist_ok=True)
     beside = note.with_name(f".{note.name}.new")
     beside.write_bytes(msgspec.json.encode(lost))

@@ -100,14 +100,14 @@ def lived_in(draw: st.DrawFn) -> Model:
     model = machine(set())
     for _ in range(draw(st.integers(0, 2))):
         planned_and_done(model, draw(declared()), draw(st.none() | st.integers(0, 20)))
-    for thing in draw(
-        st.lists(st.sampled_from(sorted(model.mine, key=str)), max_size=3)
-        if model.mine
-        else st.just([])
-    ):
+    spoilt = st.lists(st.sampled_from(sorted(model.mine, key=str)), max_size=3)
+    for thing in draw(spoilt) if model.mine else ():
         if thing in model.mine:
             model.remove(thing)
-    model.others |= draw(foreign) - model.mine
+    taken = {thing.key for thing in model.mine if isinstance(thing, Route)}
+    for thing in draw(foreign) - model.mine:
+        if not isinstance(thing, Route) or thing.key not in taken:
+            model.others.add(thing)
     return model
 
 
