@@ -84,8 +84,9 @@ class Kernel:
         others: set[Thing] = set()
         for link in links:
             device = devices[names[link["index"]]]
-            if device.vlan:
-                whose = mine if link.get("group") == GROUP else others
+            if device.parent:
+                ours = device.vlan and link.get("group") == GROUP
+                whose = mine if ours else others
                 whose.add(Link(device.name, device.parent, device.vlan))
         family = socket.AF_INET
         async for message in await self._route.addr("dump", family=family):
@@ -167,14 +168,18 @@ async def opened() -> AsyncIterator[Kernel]:
 
 
 async def events() -> AsyncIterator[None]:
-    """One None at once, when the kernel has begun to tell; then one for each change it tells of."""
+    """One None at once, when the kernel has begun to tell; then one for each change.
+
+    Routes in tables that are never ours say nothing: a machine that speaks BGP has many.
+    """
     route = AsyncIPRoute()
     try:
         await route.bind(groups=EVENTS)
         yield None
         while True:
-            async for _ in route.get():
-                yield None
+            async for message in route.get():
+                if "ROUTE" not in message["event"] or _table(message) in TABLES:
+                    yield None
     finally:
         route.close()
 
@@ -199,7 +204,9 @@ def _device(link: Any, names: dict[int, str]) -> Device:
     if info is not None and info.get("kind") == "vlan":
         vlan = info.get("data").get("vlan_id")
     flags = link["flags"]
-    parent = names.get(link.get("link") or 0, "")
+    # The other end of a cable may lie in another namespace, where the number means another device.
+    near = link.get("link_netnsid") is None
+    parent = names.get(link.get("link") or 0, "") if near else ""
     up, carrier = bool(flags & _IFF_UP), bool(flags & _IFF_LOWER_UP)
     return Device(link.get("ifname"), up, carrier, parent, vlan)
 

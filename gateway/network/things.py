@@ -19,14 +19,15 @@ LAST_METRIC = 4278198272
 
 
 class Link(msgspec.Struct, frozen=True, tag="link", order=True):
-    """A VLAN device. Real interfaces are never ours."""
+    """A device on top of another. Ours are VLAN devices; others' are of any kind (``vlan`` 0)."""
 
     name: str
     parent: str
     vlan: int
 
     def __str__(self) -> str:
-        return f"{self.name}: VLAN {self.vlan} of {self.parent}"
+        what = f"VLAN {self.vlan} of" if self.vlan else "on top of"
+        return f"{self.name}: {what} {self.parent}"
 
 
 class Address(msgspec.Struct, frozen=True, tag="address", order=True):

@@ -19,7 +19,7 @@ from gateway.network.declared import Leg
 from gateway.network.faults import Fault, faults
 from gateway.network.kernel import events, opened
 
-TOGETHER_S = 0.05  # changes come in swarms: a link that goes down takes its routes along
+TOGETHER_S = 0.1  # changes come in swarms: a link that goes down takes its routes along
 AT_LEAST_S = 30.0
 
 log = structlog.get_logger("network")

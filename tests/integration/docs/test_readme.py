@@ -6,6 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
+from gateway.network.declared import legs
 from gateway.settings import Settings, load
 from tests.integration.stack.running import REPO, stack
 
@@ -35,9 +36,16 @@ def test_its_commands_work_one_after_the_other() -> None:
 
 
 def test_its_settings_are_the_defaults(tmp_path: Path) -> None:
-    (block,) = blocks("toml")
+    block, _ = blocks("toml")
     (tmp_path / "portgate.toml").write_text(block, "utf-8")
     assert load(tmp_path, {}) == Settings()
+
+
+def test_its_hand_off_is_read(tmp_path: Path) -> None:
+    _, block = blocks("toml")
+    (tmp_path / "portgate.toml").write_text(block, "utf-8")
+    (leg,) = legs(load(tmp_path, {}).network.hand_offs)
+    assert (leg.names, leg.device) == (("CARRIER.TRUNK",), "eth1.120")
 
 
 def test_its_links_lead_somewhere() -> None:

@@ -156,12 +156,16 @@ def test_an_address_that_somebodys_route_leans_on_is_not_taken_from_under_it() -
     assert "203.0.113.0/24" in trouble.what
 
 
-def test_a_device_of_ours_that_somebodys_address_is_on_is_not_removed() -> None:
+def test_a_device_of_ours_that_somebody_uses_is_not_removed() -> None:
     model = machine()
     done(model, only(TAGGED))
-    model.others.add(Address("eth1.120", "192.0.2.1"))
+    for theirs in (Address("eth1.120", "192.0.2.1"), Link("macvlan0", "eth1.120", 0)):
+        model.others = {theirs}
 
-    assert any("eth1.120" in trouble.what for trouble in plan((), model.seen()).troubles)
+        (trouble,) = plan((), model.seen()).troubles
+
+        assert trouble.what.startswith("link eth1.120: VLAN 120 of eth1 cannot go")
+        assert str(theirs) in trouble.what
 
 
 def test_what_stands_in_the_way_is_said_all_at_once() -> None:
