@@ -58,7 +58,11 @@ CREATE TABLE pbx_addresses (
 CREATE TABLE attachment_groups (
     id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
     name   text NOT NULL UNIQUE,
-    pbx_id integer REFERENCES pbxs
+    pbx_id integer REFERENCES pbxs,
+    -- A second PBX that takes so many percent of new calls, chosen by a stable lot of the call (number_registry/routing.py).
+    other_pbx_id integer REFERENCES pbxs,
+    percent      smallint NOT NULL DEFAULT 0 CHECK (percent BETWEEN 0 AND 100),
+    CHECK ((percent = 0) = (other_pbx_id IS NULL))
 );
 CREATE INDEX attachment_groups_by_pbx ON attachment_groups (pbx_id);
 
@@ -99,6 +103,8 @@ CREATE TABLE tenancies (
 );
 CREATE UNIQUE INDEX at_most_two_live_tenancies ON tenancies (e164, slot) WHERE state < 'released';
 CREATE INDEX tenancies_by_contract ON tenancies (contract_id);
+-- Few at any time, and asked for with every batch of calls: the first real call puts a number into service.
+CREATE INDEX tenancies_porting_in ON tenancies (e164) WHERE state = 'porting_in';
 
 -- No foreign keys: history outlives what it tells about.
 CREATE TABLE number_history (
@@ -119,7 +125,11 @@ CREATE TABLE attachment_history (
     at       timestamptz NOT NULL DEFAULT now(),
     before   integer,  -- PBX
     after    integer,
-    actor    text NOT NULL
+    actor    text NOT NULL,
+    before_other   integer,
+    before_percent smallint NOT NULL DEFAULT 0,
+    after_other    integer,
+    after_percent  smallint NOT NULL DEFAULT 0
 );
 CREATE INDEX attachment_history_by_group ON attachment_history (group_id, at);
 
@@ -180,9 +190,11 @@ CREATE FUNCTION state_move_allowed(old number_state, new number_state) RETURNS b
         WHEN 'cooling'     THEN new = 'reserved'
     END;
 
+-- An undo goes an edge backwards that was gone forwards; only operations switch it on, for their own transaction.
 CREATE FUNCTION tenancy_moves() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF NOT state_move_allowed(OLD.state, NEW.state) THEN
+    IF NOT state_move_allowed(OLD.state, NEW.state)
+       AND NOT (current_setting('portgate.undo', true) = 'on' AND state_move_allowed(NEW.state, OLD.state)) THEN
         RAISE EXCEPTION 'number % that is % cannot become %', NEW.e164, OLD.state, NEW.state
             USING ERRCODE = 'check_violation', CONSTRAINT = 'state_moves';
     END IF;
@@ -282,11 +294,14 @@ END $$;
 
 CREATE FUNCTION groups_updated() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO attachment_history (group_id, before, after, actor)
-    SELECT a.id, b.pbx_id, a.pbx_id, actor()
-    FROM after a JOIN before b USING (id) WHERE a.pbx_id IS DISTINCT FROM b.pbx_id;
+    INSERT INTO attachment_history
+        (group_id, before, after, actor, before_other, before_percent, after_other, after_percent)
+    SELECT a.id, b.pbx_id, a.pbx_id, actor(), b.other_pbx_id, b.percent, a.other_pbx_id, a.percent
+    FROM after a JOIN before b USING (id)
+    WHERE (a.pbx_id, a.other_pbx_id, a.percent) IS DISTINCT FROM (b.pbx_id, b.other_pbx_id, b.percent);
     INSERT INTO publish_changes (kind, key)
-    SELECT 'g', a.id FROM after a JOIN before b USING (id) WHERE a.pbx_id IS DISTINCT FROM b.pbx_id;
+    SELECT 'g', a.id FROM after a JOIN before b USING (id)
+    WHERE (a.pbx_id, a.other_pbx_id, a.percent) IS DISTINCT FROM (b.pbx_id, b.other_pbx_id, b.percent);
     PERFORM pg_notify('portgate_publish', '');
     RETURN NULL;
 END $$;
@@ -423,3 +438,67 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_newest ON calls (started_at DESC, id DESC);
 CREATE INDEX calls_open ON calls (started_at) WHERE phase <> 'ended';
+
+-- === operations: what was done, by whom, and what takes it back ===================================================
+
+-- All facts of a number in one value, by names: what an operation compares, stores and restores.
+CREATE VIEW number_images AS
+SELECT n.e164, jsonb_build_object(
+    'city', c.name, 'department', coalesce(d.name, ''), 'attachment', coalesce(g.name, ''),
+    'scenario', n.scenario, 'recording', n.recording,
+    'tenancies', coalesce((
+        SELECT jsonb_agg(jsonb_build_array(o.name, t.state, t.addendum, t.slot) ORDER BY o.name COLLATE "C")
+        FROM tenancies t JOIN contracts o ON o.id = t.contract_id WHERE t.e164 = n.e164), '[]')) AS image
+FROM numbers n
+JOIN cities c ON c.id = n.city_id
+LEFT JOIN departments d ON d.id = n.department_id
+LEFT JOIN attachment_groups g ON g.id = n.group_id;
+
+CREATE TABLE operations (
+    id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at      timestamptz NOT NULL DEFAULT now(),
+    actor   text NOT NULL,
+    verb    text NOT NULL,                                    -- numbers import, pbx swap, ...
+    summary text NOT NULL,
+    made    jsonb NOT NULL DEFAULT '[]',                      -- [[kind, name], ..]: cities and the like that came with it
+    undoes  bigint UNIQUE REFERENCES operations               -- an operation is taken back once
+);
+
+-- No foreign key to numbers: what is told here outlives them.
+CREATE TABLE operation_numbers (
+    operation_id bigint NOT NULL REFERENCES operations,
+    e164         bigint NOT NULL,
+    before       jsonb,  -- number_images.image; null: there was no such number
+    after        jsonb,
+    PRIMARY KEY (operation_id, e164)
+);
+
+-- === moves: numbers gathered in a group of their own, whose one pointer then moves ================================
+
+CREATE TABLE moves (
+    id           integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind         text NOT NULL CHECK (kind IN ('swap', 'share')),
+    state        text NOT NULL DEFAULT 'preparing' CHECK (state IN ('preparing', 'prepared', 'applied', 'undone')),
+    from_pbx     integer NOT NULL REFERENCES pbxs,
+    to_pbx       integer NOT NULL REFERENCES pbxs,
+    percent      smallint NOT NULL CHECK (percent BETWEEN 0 AND 100),  -- of new calls that go to to_pbx
+    group_id     integer NOT NULL REFERENCES attachment_groups,
+    numbers      integer NOT NULL DEFAULT 0,
+    asked        text NOT NULL,  -- which numbers were asked for: the same question goes on with the same move
+    was_other    integer,        -- where the group pointed before, besides from_pbx
+    was_percent  smallint NOT NULL DEFAULT 0,
+    operation_id bigint REFERENCES operations,  -- the flip
+    actor        text NOT NULL,
+    started_at   timestamptz NOT NULL DEFAULT now(),
+    prepared_at  timestamptz,
+    CHECK (from_pbx <> to_pbx)
+);
+CREATE UNIQUE INDEX one_open_move ON moves (kind, from_pbx, to_pbx, percent, asked) WHERE state IN ('preparing', 'prepared');
+CREATE INDEX moves_by_group ON moves (group_id);
+
+-- The numbers a move was planned for; those not yet in its group are still to be moved.
+CREATE TABLE move_numbers (
+    move_id integer NOT NULL REFERENCES moves ON DELETE CASCADE,
+    e164    bigint NOT NULL,
+    PRIMARY KEY (move_id, e164)
+);

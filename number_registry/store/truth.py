@@ -119,15 +119,15 @@ def _payload(rows: tuple[tuple[Any, ...], ...]) -> int:
 async def all_groups(connection: Connection) -> dict[int, int]:
     """Packed values of all attachment groups."""
     rows = await connection.fetch(SQL["all_groups"])
-    return {group: pack_group(group, GroupCell(pbx)) for group, pbx in rows}
+    return {group: pack_group(group, GroupCell(*cell)) for group, *cell in rows}
 
 
 async def some_groups(connection: Connection, keys: Iterable[int]) -> dict[int, int]:
     """Packed values of these groups; 0 for those that are gone."""
     wanted = list(keys)
     found = dict.fromkeys(wanted, 0)
-    for group, pbx in await connection.fetch(SQL["some_groups"], wanted):
-        found[group] = pack_group(group, GroupCell(pbx))
+    for group, *cell in await connection.fetch(SQL["some_groups"], wanted):
+        found[group] = pack_group(group, GroupCell(*cell))
     return found
 
 

@@ -84,3 +84,16 @@ FROM calls WHERE id = $1;
 SELECT e.at, e.kind, e.data, f.name AS file, e.at_byte
 FROM call_events e JOIN journal_files f ON f.id = e.file_id
 WHERE e.call_id = $1 ORDER BY e.at, f.id, e.at_byte;
+
+-- name: ported_by_calls
+-- Tenancies that wait for their first call and are among these calls (number, carrier, when, id); the earliest call of each.
+SELECT DISTINCT ON (t.id) t.id AS tenancy, t.e164, c.call_id
+FROM unnest($1::bigint[], $2::text[], $3::timestamptz[], $4::text[]) AS c (e164, carrier, at, call_id)
+JOIN tenancies t ON t.e164 = c.e164 AND t.state = 'porting_in'
+JOIN contracts o ON o.id = t.contract_id
+JOIN carriers k ON k.id = o.carrier_id AND k.name = c.carrier
+WHERE c.at >= t.state_since
+ORDER BY t.id, c.at;
+
+-- name: ported
+UPDATE tenancies SET state = 'in_service' WHERE id = $1 AND state = 'porting_in';

@@ -18,10 +18,11 @@ WHERE n.e164 = ANY($1::bigint[])
 ORDER BY n.e164;
 
 -- name: all_groups
-SELECT id, coalesce(pbx_id, 0) AS pbx_id FROM attachment_groups;
+SELECT id, coalesce(pbx_id, 0) AS pbx_id, coalesce(other_pbx_id, 0) AS other_pbx_id, percent FROM attachment_groups;
 
 -- name: some_groups
-SELECT id, coalesce(pbx_id, 0) AS pbx_id FROM attachment_groups WHERE id = ANY($1::int[]);
+SELECT id, coalesce(pbx_id, 0) AS pbx_id, coalesce(other_pbx_id, 0) AS other_pbx_id, percent
+FROM attachment_groups WHERE id = ANY($1::int[]);
 
 -- name: take_changes
 -- Rows of a transaction that commits later are not seen now and are taken next time: no gap is possible.

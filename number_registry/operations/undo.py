@@ -1,0 +1,30 @@
+"""Takes the last operation, or a given one, back; it knows no noun's rules."""
+
+from __future__ import annotations
+
+from number_registry.operations import ledger, moves
+from number_registry.operations.values import Applied, Progress, silent
+from number_registry.store.pool import Connection
+
+NUMBERS = "^numbers "
+MOVES = "^pbx (swap|share)$"
+UNDOABLE = f"{NUMBERS}|{MOVES}"
+
+
+async def undo(
+    connection: Connection,
+    actor: str,
+    operation: int | None = None,
+    verbs: str = UNDOABLE,
+    progress: Progress = silent,
+) -> Applied:
+    """Everything as it was before the operation, or nothing at all.
+
+    Without an id it is the newest one whose verb matches `verbs`. Raises ConflictError when what it
+    changed has changed again since, UnknownError, RefuseError when it was taken back already.
+    """
+    async with connection.transaction():
+        found = await ledger.operation_to_undo(connection, operation, verbs)
+        if found["move_id"] is not None:
+            return await moves.undo(connection, actor, found)
+        return await ledger.undo_numbers(connection, actor, found, progress)
