@@ -15,7 +15,17 @@ from kemi.plan import Plan, to_carrier, to_pbx
 from kemi.seal import Sealed, tag_crc
 from kemi.worker import Worker, call_id
 from number_registry import dialling
-from number_registry.call import Call, Drop, Peer, Reject, Side, ToCarrier, ToPbx, Verdict
+from number_registry.call import (
+    Call,
+    Drop,
+    Peer,
+    Reject,
+    Side,
+    ToCarrier,
+    ToPbx,
+    Verdict,
+    lot_of,
+)
 from number_registry.dialling import DialPlan
 from number_registry.routing import decide
 
@@ -65,7 +75,8 @@ def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     carrier = worker.carriers[peer.name]
     invite = message.invite(facts, carrier.caller_header)
     parties = carrier.parties(invite, carrier.trunk(peer.trunk))
-    return Call(peer, parties.called, parties.caller, parties.withheld)
+    lot = lot_of(facts.call_id)
+    return Call(peer, parties.called, parties.caller, parties.withheld, lot)
 
 
 def _read_from_pbx(peer: Peer, facts: Facts) -> Call:
@@ -73,7 +84,8 @@ def _read_from_pbx(peer: Peer, facts: Facts) -> Call:
     withheld = message.is_anonymous()
     user = (message.asserted_user() if withheld else "") or facts.from_user
     caller = dialling.read(user, PBX_PLAN)
-    return Call(peer, called or facts.request_user, caller.plus if caller else user, withheld)
+    shown = caller.plus if caller else user
+    return Call(peer, called or facts.request_user, shown, withheld, lot_of(facts.call_id))
 
 
 def refuse(verdict: Verdict) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
+from zlib import crc32
 
 from number_registry.e164 import E164
 from number_registry.model import Address
@@ -31,13 +32,20 @@ class Call(NamedTuple):
 
     ``called``: an E164 where the digits are a full number, else the digits as dialled (extension,
     short code). ``caller``: the caller's number, or the extension behind a PBX; empty when withheld
-    or unreadable.
+    or unreadable. ``lot``: 0 to 99, drawn by `lot_of`; decides which of two PBXs that share a
+    number takes the call.
     """
 
     peer: Peer
     called: str
     caller: str = ""
     withheld: bool = False
+    lot: int = 0
+
+
+def lot_of(call_id: str) -> int:
+    """The lot of a call, 0 to 99: the same for every retransmission, on every host."""
+    return crc32(call_id.encode("utf-8", "surrogatepass")) % 100
 
 
 # One step of the decision: its name, and what it said in words a telecom engineer understands. The

@@ -7,7 +7,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from number_registry.cache_layout import group_of, payload_of, unpack_group, unpack_number
+from number_registry.cache_layout import (
+    GroupCell,
+    group_of,
+    payload_of,
+    unpack_group,
+    unpack_number,
+)
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError, RefuseError
@@ -17,6 +23,7 @@ from number_registry.model import Address, Pbx, PbxState, Person, Scenario, Site
 # never looked up.
 _STATES = (State.RELEASED, *State)
 _SCENARIOS = (Scenario.SCRIPT, Scenario.DIRECT, Scenario.SCRIPT, Scenario.SCRIPT)
+_NOWHERE = GroupCell(0)
 REMEMBERED = 8192  # unpacked routes; numbers of one city and carrier have theirs in common
 
 
@@ -77,7 +84,9 @@ class CompactDirectory:
             tenancies = ((name, _STATES[state]),)
         if other_state and (name := self._carrier(other)) is not None:
             tenancies += ((name, _STATES[other_state]),)
-        return NumberRoute(tenancies, self._attached(pointer), _SCENARIOS[scenario])
+        pbx, other, percent = unpack_group(pointer) if pointer else _NOWHERE
+        shared = self._named(other) if percent else ""
+        return NumberRoute(tenancies, self._named(pbx), _SCENARIOS[scenario], shared, percent)
 
     def pbx(self, name: str) -> Pbx | None:
         return self._pbxs.get(name)
@@ -101,11 +110,8 @@ class CompactDirectory:
     def _carrier(self, index: int) -> str | None:
         return self._carriers[index] if index < len(self._carriers) else None
 
-    def _attached(self, pointer: int) -> str:
-        """Name of the PBX that a group's packed value points to; empty when to none."""
-        if not pointer:
-            return ""
-        index = unpack_group(pointer).pbx
+    def _named(self, index: int) -> str:
+        """Name of the PBX of this index; empty when there is none."""
         pbx = self._by_index[index] if index < len(self._by_index) else None
         return pbx.name if pbx is not None else ""
 

@@ -17,11 +17,14 @@ class NumberRoute(NamedTuple):
 
     ``tenancies``: (carrier's name, state), at most two: the one it leaves and the one it enters.
     ``pbx``: name of the PBX its attachment group points to, or empty when it is attached to none.
+    ``other_pbx`` takes ``percent`` of its new calls.
     """
 
     tenancies: tuple[tuple[str, State], ...]
     pbx: str
     scenario: Scenario = Scenario.SCRIPT
+    other_pbx: str = ""
+    percent: int = 0
 
 
 class Directory(Protocol):

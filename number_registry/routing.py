@@ -30,7 +30,7 @@ def _from_carrier(call: Call, directory: Directory) -> Verdict:
     """A call to one of our numbers. Every refusal is the same 404, so answers do not tell numbers
     apart.
     """
-    (_, carrier, trunk), did, caller, withheld = call
+    (_, carrier, trunk), did, caller, withheld, lot = call
     trace = [("from", f"carrier {carrier}, trunk {trunk}")]
     if not isinstance(did, E164):
         return _reject(404, "the called digits are not a full number", trace)
@@ -43,7 +43,7 @@ def _from_carrier(call: Call, directory: Directory) -> Verdict:
     if state not in ANSWERED_STATES:
         return _reject(404, f"+{did} is {state.label} with {carrier}", trace)
     trace.append(("number", f"+{did} is {state.label} with {carrier}"))
-    return _ring(did, number, caller, withheld, directory, trace)
+    return _ring(did, number, caller, withheld, lot, directory, trace)
 
 
 def _from_pbx(call: Call, directory: Directory) -> Verdict:
@@ -59,7 +59,7 @@ def _from_pbx(call: Call, directory: Directory) -> Verdict:
     own = directory.number(call.called)
     if own is not None and any(state in ANSWERED_STATES for _, state in own.tenancies):
         trace.append(("inside", f"{call.called.plus} is ours: the call stays inside"))
-        return _ring(call.called, own, shown.plus, call.withheld, directory, trace)
+        return _ring(call.called, own, shown.plus, call.withheld, call.lot, directory, trace)
     carrier = _carrier_to_show(number)
     if carrier is None:
         return _reject(
@@ -90,10 +90,13 @@ def _ring(
     number: NumberRoute,
     caller: str,
     withheld: bool,
+    lot: int,
     directory: Directory,
     trace: Trace,
 ) -> ToPbx | Reject:
-    _, name, scenario = number
+    _, name, scenario, other, percent = number
+    if percent and other:
+        name = _share(name, other, percent, lot, directory, trace)
     if not name:
         return _reject(480, f"+{did} is attached to no PBX", trace)
     pbx = directory.pbx(name)
@@ -103,6 +106,21 @@ def _ring(
         return _reject(480, f"PBX {name} is suspended", trace)
     trace.append(("pbx", f"+{did} is attached to PBX {name}, scenario {scenario.label}"))
     return ToPbx(name, pbx.addresses, did, caller, withheld, tuple(trace))
+
+
+def _share(
+    name: str, other: str, percent: int, lot: int, directory: Directory, trace: Trace
+) -> str:
+    """Which of two PBXs takes this call. One that cannot ring leaves its share to the first."""
+    if lot >= percent:
+        trace.append(("share", f"lot {lot}: PBX {other} takes those below {percent}"))
+        return name
+    pbx = directory.pbx(other)
+    if pbx is None or not pbx.addresses or pbx.state is not PbxState.IN_SERVICE:
+        trace.append(("share", f"lot {lot} is for PBX {other}, which takes no calls now"))
+        return name
+    trace.append(("share", f"lot {lot}: PBX {other} takes those below {percent}, so this one"))
+    return other
 
 
 def _shown(

@@ -59,8 +59,14 @@ def _plus(called: str) -> str:
 @click.command()
 @click.argument("to")
 @click.option("--from", "sender", required=True, help="An outside number, or an extension.")
+@click.option(
+    "--lot",
+    type=click.IntRange(0, 99),
+    default=0,
+    help="Where two PBXs share a number: the lot that the call draws, 0 to 99.",
+)
 @json_option
-def explain(to: str, sender: str, as_json: bool) -> None:
+def explain(to: str, sender: str, lot: int, as_json: bool) -> None:
     """Show where a call would go, and why, without placing it.
 
     Reads what the running gateway reads; works with the stack down too, on what it last knew.
@@ -68,10 +74,11 @@ def explain(to: str, sender: str, as_json: bool) -> None:
     \b
       ./portgate explain +74951230000 --from +79161234567
       ./portgate explain 112 --from 101
+      ./portgate explain +74951230000 --from +79161234567 --lot 42
     """
     try:
         facts = known.load(this_home())
-        what = plan(facts, spelling.read(to), spelling.read(sender))
+        what = plan(facts, spelling.read(to), spelling.read(sender), lot)
     except spelling.NotANumberError as error:
         raise click.UsageError(str(error)) from error
     answer = explained(what)

@@ -51,14 +51,17 @@ class Plan:
         return self.verdict.trace
 
 
-def plan(known: Known, to: str, sender: str) -> Plan:
-    """`to` and `sender`: an E164, or digits of an extension or short code. Raises NoOriginError."""
+def plan(known: Known, to: str, sender: str, lot: int = 0) -> Plan:
+    """`to` and `sender`: an E164, or digits of an extension or short code; `lot`: see Call.
+
+    Raises NoOriginError.
+    """
     pbx = _pbx_of(known, sender)
     if pbx is not None:
-        return _from_pbx(known, pbx, to, sender)
+        return _from_pbx(known, pbx, to, sender, lot)
     if not isinstance(sender, E164):
         raise NoOriginError(f"{sender} is neither an extension of ours nor a full number")
-    return _from_carrier(known, to, sender)
+    return _from_carrier(known, to, sender, lot)
 
 
 # -- a call from a PBX ----------------------------------------------------------------------------
@@ -81,26 +84,26 @@ def _pbx_of(known: Known, sender: str) -> Pbx | None:
     return None
 
 
-def _from_pbx(known: Known, pbx: Pbx, to: str, sender: str) -> Plan:
+def _from_pbx(known: Known, pbx: Pbx, to: str, sender: str, lot: int) -> Plan:
     if not pbx.addresses:
         raise NoOriginError(f"PBX {pbx.name} has no address, so it can send no call")
     dialled = to.plus if isinstance(to, E164) else to
     shown = sender.plus if isinstance(sender, E164) else sender
     peer = Peer(Side.PBX, pbx.name)
     invite = Invite(dialled, dialled, {"From": shown})
-    return _decided(known, peer, pbx.addresses[0], invite, Call(peer, to, shown))
+    return _decided(known, peer, pbx.addresses[0], invite, Call(peer, to, shown, lot=lot))
 
 
 # -- a call from a carrier ------------------------------------------------------------------------
 
 
-def _from_carrier(known: Known, to: str, sender: E164) -> Plan:
+def _from_carrier(known: Known, to: str, sender: E164, lot: int) -> Plan:
     carrier, trunk = _renter(known, to)
     source = _source(carrier, trunk)
     peer = Peer(Side.CARRIER, carrier.name, trunk.name)
     invite = as_written(carrier, trunk, to, sender)
     parties = carrier.parties(invite, trunk)
-    return _decided(known, peer, source, invite, _call(peer, parties))
+    return _decided(known, peer, source, invite, _call(peer, parties, lot))
 
 
 def _renter(known: Known, to: str) -> tuple[Carrier, Trunk]:
@@ -140,8 +143,8 @@ def as_written(carrier: Carrier, trunk: Trunk, to: str, sender: E164) -> Invite:
     return Invite(full, full, headers)
 
 
-def _call(peer: Peer, parties: Parties) -> Call:
-    return Call(peer, parties.called, parties.caller, parties.withheld)
+def _call(peer: Peer, parties: Parties, lot: int) -> Call:
+    return Call(peer, parties.called, parties.caller, parties.withheld, lot)
 
 
 # -- what becomes of it ---------------------------------------------------------------------------
