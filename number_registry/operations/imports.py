@@ -145,6 +145,9 @@ def _take(reading: _Reading, row: Row) -> None:
     first = reading.seen.setdefault((e164, contract), row.line)
     if first != row.line:
         raise CellError("number", f"each number once under a contract; it is in line {first} too")
+    for column, value in cells.items():
+        if not value.isprintable():
+            raise CellError(column, "text without control characters")
     started = reading.after.get(e164)
     facts = _fields(reading, cells, started or reading.before.get(e164))
     if started is not None:

@@ -33,6 +33,7 @@ from number_registry.operations.values import (
     UnknownError,
     silent,
 )
+from number_registry.publish.outbox import LOCK as PUBLISHER
 from number_registry.store.pool import Connection, Record
 from number_registry.store.queries import SQL
 
@@ -128,6 +129,8 @@ async def _begun(connection: Connection, plan: MovePlan) -> int:
             await connection.execute(SQL["drop_move_numbers"], move, numbers)
         await connection.execute(SQL["add_move_numbers"], move, numbers)
         await connection.execute(SQL["count_move_numbers"], move, len(numbers))
+        if len(numbers) > BATCH:
+            await connection.execute(SQL["analyze_move_numbers"])
         return int(move)
 
 
@@ -147,10 +150,11 @@ async def published(connection: Connection, patience_s: float = PUBLISHED_S) -> 
     """Whether calls are routed by all that is committed now; waits for it a while.
 
     A pointer that moves before its numbers are published in its group moves only those that are.
+    While no publisher works calls go on by the old copy, and get all of it at once later.
     """
     newest = await connection.fetchval(SQL["newest_change"])
     deadline = time.monotonic() + patience_s
-    while await connection.fetchval(SQL["changes_waiting"], newest):
+    while await connection.fetchval(SQL["changes_waiting"], newest, PUBLISHER):
         if time.monotonic() > deadline:
             return False
         await asyncio.sleep(LOOK_S)

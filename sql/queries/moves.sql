@@ -9,16 +9,17 @@ FROM pbxs p WHERE p.name = $1;
 -- The arguments of find_numbers without carrier, state and the like; every chosen number with where it points now.
 SELECT n.e164, c.name AS city, coalesce(d.name, '') AS department, n.group_id,
        coalesce(p.name, '') AS pbx, coalesce(q.name, '') AS other, coalesce(g.percent, 0) AS percent,
-       coalesce((SELECT string_agg(t.state::text, '/' ORDER BY t.slot) FROM tenancies t
-                 WHERE t.e164 = n.e164 AND t.state < 'released'), '') AS state,
-       EXISTS (SELECT FROM tenancies t WHERE t.e164 = n.e164
-               AND t.state IN ('porting_in', 'in_service', 'porting_out')) AS answered
+       coalesce(t.states, '') AS state, coalesce(t.answered, false) AS answered
 FROM numbers n
 JOIN cities c ON c.id = n.city_id
 LEFT JOIN departments d ON d.id = n.department_id
 LEFT JOIN attachment_groups g ON g.id = n.group_id
 LEFT JOIN pbxs p ON p.id = g.pbx_id
 LEFT JOIN pbxs q ON q.id = g.other_pbx_id
+LEFT JOIN LATERAL (
+    SELECT string_agg(state::text, '/') AS states, bool_or(state IN ('porting_in', 'in_service', 'porting_out')) AS answered
+    FROM tenancies WHERE e164 = n.e164 AND state < 'released'
+) t ON true
 WHERE ($1::bigint[] IS NULL OR EXISTS (
            SELECT FROM unnest($1, $2::bigint[]) AS r (first, last) WHERE n.e164 BETWEEN r.first AND r.last))
   AND ($3::text IS NULL OR c.name = $3)
@@ -63,6 +64,9 @@ DELETE FROM move_numbers WHERE move_id = $1 AND e164 <> ALL($2::bigint[]);
 -- name: add_move_numbers
 INSERT INTO move_numbers (move_id, e164) SELECT $1, unnest($2::bigint[]) ON CONFLICT DO NOTHING;
 
+-- name: analyze_move_numbers
+ANALYZE move_numbers;
+
 -- name: count_move_numbers
 UPDATE moves SET numbers = $2, state = 'preparing' WHERE id = $1;
 
@@ -106,7 +110,11 @@ UPDATE moves SET state = 'prepared', prepared_at = now() WHERE id = $1 AND state
 SELECT coalesce(max(id), 0) FROM publish_changes;
 
 -- name: changes_waiting
-SELECT EXISTS (SELECT FROM publish_changes WHERE id <= $1);
+-- Whether some publisher has these before it; where none works (it holds lock $2) nobody is waited for.
+SELECT EXISTS (SELECT FROM publish_changes WHERE id <= $1)
+   AND EXISTS (SELECT FROM pg_locks
+               WHERE locktype = 'advisory' AND classid = 0 AND objid = $2::oid AND objsubid = 1 AND granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));
 
 -- name: flip
 -- The one pointer. Nothing is updated where somebody else has turned it since the plan.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from number_registry.call import Call, Drop, Peer, Reject, Side, ToCarrier, ToPbx
+from number_registry.call import Call, Drop, Peer, Reject, Side, ToCarrier, ToPbx, lot_of
 from number_registry.directory import MemoryDirectory, NumberRoute
 from number_registry.e164 import E164
 from number_registry.model import Address, Pbx, PbxState, Person, Site, State
@@ -106,6 +106,47 @@ def test_a_suspended_pbx_is_not_rung() -> None:
     directory = company()
     directory.pbxs = {"old": Pbx("old", (FIRST,), state=PbxState.SUSPENDED)}
     assert _status(decide(Call(NORTHLINE, MOSCOW), directory)) == 480
+
+
+def shared(percent: int, **changes: PbxState) -> MemoryDirectory:
+    directory = company()
+    route = NumberRoute((("northline", State.IN_SERVICE),), "old", other_pbx="new", percent=percent)
+    directory.numbers = {MOSCOW: route}
+    states = {"old": PbxState.IN_SERVICE, "new": PbxState.IN_SERVICE} | changes
+    directory.pbxs = {name: Pbx(name, (FIRST,), state=state) for name, state in states.items()}
+    return directory
+
+
+@given(st.integers(0, 100), st.text())
+def test_a_shared_number_rings_its_second_pbx_for_so_many_lots_and_always_the_same(
+    percent: int, call_id: str
+) -> None:
+    directory = shared(percent)
+    calls = [Call(NORTHLINE, MOSCOW, lot=lot) for lot in range(100)]
+    rung = [verdict.pbx for call in calls if isinstance(verdict := decide(call, directory), ToPbx)]
+    assert rung == ["new"] * percent + ["old"] * (100 - percent)
+    lot = lot_of(call_id)
+    assert 0 <= lot < 100 and lot == lot_of(call_id)
+
+
+def test_the_lot_and_what_it_meant_stand_in_the_trace() -> None:
+    for lot, pbx in ((19, "new"), (20, "old")):
+        verdict = decide(Call(NORTHLINE, MOSCOW, lot=lot), shared(20))
+        assert isinstance(verdict, ToPbx) and verdict.pbx == pbx
+        (said,) = [said for rule, said in verdict.trace if rule == "share"]
+        assert said.startswith(f"lot {lot}: PBX new takes those below 20")
+
+
+def test_a_second_pbx_that_takes_no_calls_leaves_its_share_to_the_first() -> None:
+    verdict = decide(Call(NORTHLINE, MOSCOW, lot=0), shared(100, new=PbxState.SUSPENDED))
+    assert isinstance(verdict, ToPbx) and verdict.pbx == "old"
+
+
+def test_lots_are_spread_evenly_over_call_ids() -> None:
+    lots = [lot_of(f"{n}-4711@192.0.2.1") for n in range(10_000)]
+    assert all(
+        1800 < sum(lot < 20 for lot in lots[at:]) * 10_000 / len(lots[at:]) < 2200 for at in (0, 1)
+    )
 
 
 @pytest.mark.parametrize("digits", ["112", "101", "102", "103", "104", "1-1-2"])
