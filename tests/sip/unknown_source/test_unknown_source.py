@@ -92,3 +92,15 @@ async def test_a_stranger_whose_bytes_cannot_be_read_hears_nothing_either(
         options = request("OPTIONS", "sip:gateway", neighbour)
         assert (await known.asks(options, world.stack.address)).status == 200
         assert await outside.hears_nothing(within=0.5)
+
+
+async def test_a_stranger_writes_no_line_of_our_log(world: World) -> None:
+    stranger, neighbour = world.stack.host(99), world.stack.host(CARRIERS["northline"])
+    forged = request("INVITE", "sip:x@gateway", stranger, Forged="0(1) CRITICAL: all is lost")
+    async with raw_socket(stranger) as outside, raw_socket(neighbour) as known:
+        outside.sends(forged.replace(b"INVITE ", b"INVITE  ", 1), world.stack.address)
+        options = request("OPTIONS", "sip:gateway", neighbour)
+        assert (await known.asks(options, world.stack.address)).status == 200
+    log = (world.stack.home.log / "kamailio.log").read_text("utf-8", "replace")
+    assert not [line for line in log.splitlines() if line.startswith("Forged:")]
+    world.stack.new_complaints()  # the forged word stands in it, on a line of Kamailio's own
