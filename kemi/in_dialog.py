@@ -51,6 +51,8 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     """The ACK to a 2xx: it has no answer, and may answer a delayed offer (RFC 3264)."""
     _write(sealed, from_caller)
     do.use_real_contact()
+    if not _leads_to_neighbour(worker, sealed):
+        return
     if worker.config.media and message.has_sdp() and not do.media_answer(sealed.call):
         do.log_error(f"call {sealed.call}: the media relay did not take the SDP of an ACK")
         return
@@ -61,6 +63,9 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
     changed = _write(sealed, from_caller)
     do.follow_reply_path()
     do.use_real_contact()
+    if not _leads_to_neighbour(worker, sealed):
+        do.answer(403, "Forbidden")
+        return
     if method == "BYE":
         events.end(
             worker.journal, sealed.call, side="a" if from_caller else "b", how="bye", status=200
@@ -78,6 +83,20 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
         do.watch_request()
     if not do.relay():
         do.answer(503, "Service Unavailable")
+
+
+def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
+    """Whether the request goes on to somebody we know: Request-URI, Route and alias are its
+    sender's word, and must not make a messenger to anywhere of us.
+    """
+    hop = message.next_hop()
+    if worker.peer(hop) is not None:
+        return True
+    do.log_warning(
+        f"call {sealed.call}: a request inside it leads to {hop or 'nobody'}, which is no "
+        "neighbour's; if it is one, add it to the sources of its carrier or PBX"
+    )
+    return False
 
 
 def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:

@@ -14,7 +14,7 @@ import KSR
 
 from carrier_adapters.contract import Invite
 from kemi.facts import Facts, Source
-from kemi.plan import user_of
+from kemi.plan import host_of, user_of
 
 # The URI of each header that may name the caller; pv gives the parsed URI without the display name.
 _CALLER_URIS = {
@@ -164,6 +164,16 @@ def route_token() -> tuple[str, str, str]:
         return "", "", ""
     token = rest.partition(";")[0].rstrip(">")
     return token, KSR.kx.get_callid() or "", KSR.pv.gete("$ft")
+
+
+def next_hop() -> str:
+    """Host that a request inside a call would go to now: of its next Route or alias, else of its
+    Request-URI. Empty where the URI names a second one (maddr, RFC 3261, section 19.1.1).
+    """
+    uri = KSR.kx.gete_duri()
+    if not uri:
+        uri = KSR.pv.gete("$ru")
+    return "" if "maddr=" in uri.lower() else host_of(uri)
 
 
 def status() -> int:

@@ -47,7 +47,10 @@ class Peers:
             return self._known[address]
         except KeyError:
             pass
-        ip = ipaddress.ip_address(address.strip("[]"))
+        try:
+            ip = ipaddress.ip_address(address.strip("[]"))
+        except ValueError:
+            return None  # a host name, where somebody names the next hop: we know none by name
         peer = next((peer for network, peer in self._networks if ip in network), None)
         if len(self._known) >= REMEMBERED:
             self._known.clear()

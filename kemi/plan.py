@@ -102,3 +102,11 @@ def user_of(uri: str) -> str:
         return rest.partition(";")[0]
     user, at, _ = rest.partition("@")
     return user.partition(":")[0].partition(";")[0] if at else ""
+
+
+def host_of(uri: str) -> str:
+    """Host of a SIP URI without port and parameters, an IPv6 one with its brackets."""
+    rest = uri.partition(":")[2].rpartition("@")[2].partition(";")[0].partition("?")[0]
+    if rest[:1] == "[":
+        return rest.partition("]")[0] + "]"
+    return rest.partition(":")[0]
