@@ -59,9 +59,10 @@ def show_plan(as_json: bool) -> None:
     """Show what `apply` would do. Exit status 0: nothing; 2: changes; 1: an error."""
     home = this_home()
     legs = _legs(home)
-    found = _in_kernel(lambda kernel: _plan(kernel, legs))
+    notes = _notes(home)
+    found = _in_kernel(lambda kernel: _plan(kernel, notes, legs))
     _stop_at(home, found.troubles)
-    note = applying.Notes(home.network).read()
+    note = notes.read()
     begun = note is not None and note.state == "begun"
     _show(found, as_json, begun=begun)
     if begun:
@@ -89,17 +90,17 @@ def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
     """
     _needs_root("apply")
     home = this_home()
-    legs = _legs(home)
-    if _asks(yes):
-        found = _in_kernel(lambda kernel: _plan(kernel, legs))
+    legs, notes = _legs(home), _notes(home)
+    asks = _asks(yes or as_json)
+    if asks:
+        found = _in_kernel(lambda kernel: _plan(kernel, notes, legs))
         _stop_at(home, found.troubles)
         shown = shown or _agreed(found)
-    notes = applying.Notes(home.network)
     done = _carried_out(
         home,
         lambda kernel: applying.apply(kernel, notes, lambda seen: plan(legs, seen), shown),
     )
-    if not _asks(yes):
+    if not asks:
         _show(done, as_json)
     said = f"{_count(done)} made. Take back: ./portgate network undo"
     click.echo(said if done.changes else "Nothing to change", err=True)
@@ -116,15 +117,15 @@ def do_undo(yes: bool, as_json: bool) -> None:
     """
     _needs_root("undo")
     home = this_home()
-    notes = applying.Notes(home.network)
-    note = notes.read()
-    shown = None
-    if note is not None and _asks(yes):
+    notes = _notes(home)
+    note, shown = notes.read(), None
+    asks = note is not None and _asks(yes or as_json)
+    if asks and note is not None:
         found = _in_kernel(lambda kernel: _back(kernel, note))
         _stop_at(home, found.troubles)
         shown = _agreed(found)
     done = _carried_out(home, lambda kernel: applying.undo(kernel, notes, shown))
-    if not _asks(yes):
+    if not asks:
         _show(done, as_json)
     nothing = "Nothing to take back: there was no apply since the machine started, or it is undone"
     said = f"{_count(done)} made" if note is not None else nothing
@@ -159,6 +160,10 @@ def _legs(home: Home) -> tuple[declared.Leg, ...]:
     return declared.legs(this_settings(home).network.hand_offs)
 
 
+def _notes(home: Home) -> applying.Notes:
+    return applying.Notes(home.network, applying.claim_here())
+
+
 def _in_kernel(ask: Callable[[Kernel], Awaitable[_Given]]) -> _Given:
     async def asked() -> _Given:
         async with opened() as kernel:
@@ -167,8 +172,10 @@ def _in_kernel(ask: Callable[[Kernel], Awaitable[_Given]]) -> _Given:
     return asyncio.run(asked())
 
 
-async def _plan(kernel: Kernel, legs: tuple[declared.Leg, ...]) -> Plan:
-    return plan(legs, await kernel.see())
+async def _plan(kernel: Kernel, notes: applying.Notes, legs: tuple[declared.Leg, ...]) -> Plan:
+    seen = await kernel.see()
+    notes.check(seen)
+    return plan(legs, seen)
 
 
 async def _back(kernel: Kernel, note: applying.Note) -> Plan:

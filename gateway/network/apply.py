@@ -54,11 +54,30 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Notes:
-    """The note and the lock of one home."""
+    """The note and the lock of one home; and the claim of that home on what Portgate has made here,
+    a file that all homes of a machine look at.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, claim: Path | None = None) -> None:
         self._folder = folder
         self._path = folder / "applied.json"
+        self._claim = claim
+
+    def check(self, seen: Seen) -> None:
+        """Raises ApplyError where what is there was made for another home."""
+        if self._claim is None or not seen.mine or not self._claim.exists():
+            return
+        owner = self._claim.read_text("utf-8")
+        if owner != str(self._folder.parent):
+            why = "this home would remove them. One home of a machine has the carriers' networks"
+            mend = f"Run it there: PORTGATE_HOME={owner} ./portgate network"
+            raise ApplyError(Problem(f"the networks here belong to {owner}", why, mend))
+
+    def claim(self) -> None:
+        """What is made from now on is this home's."""
+        if self._claim is not None:
+            self._claim.parent.mkdir(parents=True, exist_ok=True)
+            self._claim.write_text(str(self._folder.parent), "utf-8")
 
     def read(self) -> Note | None:
         """The note of this boot, or None."""
@@ -104,6 +123,7 @@ async def apply(
     """
     with notes.locked():
         seen = await kernel.see()
+        notes.check(seen)
         plan = target(seen)
         if plan.troubles:
             raise InTheWayError(plan.troubles)
@@ -116,6 +136,7 @@ async def apply(
             return plan
         before = earlier.before if earlier and begun else sorted(seen.mine, key=str)
         notes.write(Note(boot_id(), "begun", before))
+        notes.claim()
         await _all_or_none(kernel, notes, plan, target, seen, earlier)
         notes.write(Note(boot_id(), "done", before))
         return plan
@@ -131,6 +152,7 @@ async def undo(kernel: Netlink, notes: Notes, shown: str | None = None) -> Plan:
         if note is None:
             return Plan(())
         seen = await kernel.see()
+        notes.check(seen)
         plan = back(note, seen)
         if plan.troubles:
             raise InTheWayError(plan.troubles)
@@ -141,6 +163,12 @@ async def undo(kernel: Netlink, notes: Notes, shown: str | None = None) -> Plan:
         await _all_or_none(kernel, notes, plan, lambda now: back(note, now), seen, note)
         notes.write(None)
         return plan
+
+
+def claim_here() -> Path:
+    """Where the claim on this network namespace is; gone after a boot, as all it speaks of is."""
+    number = Path("/proc/thread-self/ns/net").stat().st_ino
+    return Path("/run/portgate-networks") / str(number)
 
 
 def back(note: Note, seen: Seen) -> Plan:

@@ -90,7 +90,7 @@ class Kernel:
                 whose.add(Link(device.name, device.parent, device.vlan))
         family = socket.AF_INET
         async for message in await self._route.addr("dump", family=family):
-            address = Address(names.get(message["index"], ""), message.get("local"))
+            address = Address(names.get(message["index"], ""), message.get("local") or "")
             ours = message.get("proto") == PROTOCOL and message["prefixlen"] == 32
             (mine if ours else others).add(address)
         async for message in await self._route.route("dump", family=family):
@@ -199,10 +199,9 @@ def _spelled(route: Route, out: int) -> dict[str, Any]:
 
 
 def _device(link: Any, names: dict[int, str]) -> Device:
-    info = link.get("linkinfo")
     vlan = 0
-    if info is not None and info.get("kind") == "vlan":
-        vlan = info.get("data").get("vlan_id")
+    if link.get(("linkinfo", "kind")) == "vlan":
+        vlan = link.get(("linkinfo", "data", "vlan_id"))
     flags = link["flags"]
     # The other end of a cable may lie in another namespace, where the number means another device.
     near = link.get("link_netnsid") is None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.network.apply import Notes, apply, undo
+from gateway.network.apply import Notes, apply, claim_here, undo
 from gateway.network.declared import Leg, legs
 from gateway.network.kernel import Kernel, opened
 from gateway.network.plan import Plan, plan
@@ -135,6 +135,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     finally:
         for one in world.sockets:
             one.close()
+        world.gateway.inside(claim_here).unlink(missing_ok=True)
         for space in spaces:
             space.close()
 

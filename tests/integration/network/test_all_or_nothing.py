@@ -136,6 +136,23 @@ def test_two_at_once_are_one_after_the_other(world: World) -> None:
     assert world.command("apply").returncode == 2
 
 
+def test_another_home_of_the_machine_takes_nothing_away(world: World, tmp_path: Path) -> None:
+    world.command("apply")
+    before = world.everything()
+    other = tmp_path / "other"
+    other.mkdir()
+
+    for command in ("plan", "apply"):
+        refused = world.gateway.run(other, "gateway.cli", "network", command)
+
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert f"the networks here belong to {world.home}" in refused.stderr
+    assert world.everything() == before
+
+    world.command("undo")
+    assert world.gateway.run(other, "gateway.cli", "network", "plan").returncode == 0
+
+
 def test_a_damaged_note_is_told_and_not_guessed_at(world: World) -> None:
     world.command("apply")
     note = world.home / "network" / "applied.json"
