@@ -6,18 +6,18 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import click
 
 from gateway import settings as configured
+from gateway.cli import network_lines
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.home import Home
 from gateway.network import apply as applying
 from gateway.network import declared, faults, watch
 from gateway.network.kernel import Kernel, opened
-from gateway.network.plan import Change, Plan, plan
-from gateway.network.things import kind
+from gateway.network.plan import Plan, plan
 from gateway.network.wanted import Trouble, want
 from gateway.settings_lines import line_of
 from gateway.stack.problems import Problem, StackError
@@ -31,7 +31,6 @@ EXAMPLE = """No carrier's network is declared. In portgate.toml, for instance:
   gateway = "10.20.0.1"         # theirs
   sip = ["10.0.0.0/8"]          # their networks for calls
   rtp = ["10.128.0.0/9"]        # and for audio"""
-_COLOURS = {"+": "green", "~": "yellow", "-": "red"}
 _Given = TypeVar("_Given")
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
@@ -64,14 +63,17 @@ def show_plan(as_json: bool) -> None:
     _stop_at(home, found.troubles)
     note = notes.read()
     begun = note is not None and note.state == "begun"
-    _show(found, as_json, begun=begun)
+    network_lines.show(found, as_json, begun=begun)
     if begun:
         said = "An earlier apply was cut short: `apply` completes it, `undo` takes it back"
         click.echo(said, err=True)
     if not legs:
         click.echo(EXAMPLE, err=True)
     if found.changes:
-        click.echo(f"{_count(found)} (plan {found.id}). Do it: ./portgate network apply", err=True)
+        click.echo(
+            f"{network_lines.count(found)} (plan {found.id}). Do it: ./portgate network apply",
+            err=True,
+        )
     sys.exit(CHANGES if found.changes else SAME)
 
 
@@ -101,8 +103,8 @@ def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
         lambda kernel: applying.apply(kernel, notes, lambda seen: plan(legs, seen), shown),
     )
     if not asks:
-        _show(done, as_json)
-    said = f"{_count(done)} made. Take back: ./portgate network undo"
+        network_lines.show(done, as_json)
+    said = f"{network_lines.count(done)} made. Take back: ./portgate network undo"
     click.echo(said if done.changes else "Nothing to change", err=True)
     sys.exit(CHANGES if done.changes else SAME)
 
@@ -126,9 +128,9 @@ def do_undo(yes: bool, as_json: bool) -> None:
         shown = _agreed(found)
     done = _carried_out(home, lambda kernel: applying.undo(kernel, notes, shown))
     if not asks:
-        _show(done, as_json)
+        network_lines.show(done, as_json)
     nothing = "Nothing to take back: there was no apply since the machine started, or it is undone"
-    said = f"{_count(done)} made" if note is not None else nothing
+    said = f"{network_lines.count(done)} made" if note is not None else nothing
     click.echo(said, err=True)
     sys.exit(CHANGES if done.changes else SAME)
 
@@ -144,11 +146,11 @@ def show_status(as_json: bool) -> None:
     noted = watch.read(home.network_faults)
     since = {one.fault: one.since for one in noted or ()}
     tables = want(legs, seen).tables
-    rows = [_row(leg, tables, lost, since) for leg in legs]
+    rows = [network_lines.row(leg, tables, lost, since) for leg in legs]
     if as_json:
         print_json({"hand_offs": rows, "watched": noted is not None})
     else:
-        _show_rows(rows)
+        network_lines.show_rows(rows)
         if not legs:
             click.echo(EXAMPLE, err=True)
         elif noted is None:
@@ -218,68 +220,7 @@ def _asks(yes: bool) -> bool:
 
 
 def _agreed(found: Plan) -> str:
-    _show(found, as_json=False)
+    network_lines.show(found, as_json=False)
     if found.changes:
-        click.confirm(f"{_count(found)}. Do it?", abort=True, err=True)
+        click.confirm(f"{network_lines.count(found)}. Do it?", abort=True, err=True)
     return found.id
-
-
-def _count(found: Plan) -> str:
-    count = len(found.changes)
-    return "1 change" if count == 1 else f"{count} changes"
-
-
-def _show(found: Plan, as_json: bool, *, begun: bool = False) -> None:
-    if as_json:
-        changes = [_spelled(change) for change in found.changes]
-        print_json({"id": found.id, "changes": changes, "cut_short": begun})
-        return
-    width = max((len(str(change)) for change in found.changes), default=0)
-    for change in found.changes:
-        line = f"{str(change).ljust(width)}  {', '.join(change.names)}".rstrip()
-        click.echo(click.style(line, fg=_COLOURS[change.op]))
-
-
-def _spelled(change: Change) -> dict[str, Any]:
-    return {
-        "op": change.op,
-        "kind": kind(change.thing),
-        "hand_offs": change.names,
-        "now": change.now,
-        "then": change.then,
-        "text": str(change),
-    }
-
-
-def _row(
-    leg: declared.Leg, tables: Any, lost: tuple[faults.Fault, ...], since: dict[Any, Any]
-) -> dict[str, Any]:
-    mine = [
-        fault
-        for fault in lost
-        if fault.interface == leg.device and set(fault.names) & set(leg.names)
-    ]
-    return {
-        "names": leg.names,
-        "carries": leg.uses,
-        "interface": leg.device,
-        "address": leg.address,
-        "table": tables.get(leg.address),
-        "state": "lost" if mine else "ok",
-        "faults": [
-            {"kind": one.kind, "what": one.what, "since": since.get(one), "mend": one.mend}
-            for one in mine
-        ],
-    }
-
-
-def _show_rows(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        fine = row["state"] == "ok"
-        mark = click.style("✓", fg="green") if fine else click.style("✗", fg="red")
-        carries = " and ".join(row["carries"])
-        what = f"{carries} from {row['address']} by {row['interface']}, table {row['table']}"
-        click.echo(f"{mark} {', '.join(row['names'])}: {what}")
-        for one in row["faults"]:
-            since = f" since {one['since']:%Y-%m-%d %H:%M:%S} UTC" if one["since"] else ""
-            click.echo(f"  {one['what']}{since}. {one['mend']}")

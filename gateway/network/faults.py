@@ -16,13 +16,16 @@ _APPLY = "Put it back: ./portgate network apply"
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One thing lost. ``names``: carrier.trunk of the hand-offs that suffer."""
+    """One thing lost. ``names``: carrier.trunk of the hand-offs that suffer; ``address``: ours that
+    cannot be used, or "" for all on this interface.
+    """
 
     kind: Literal["link", "address", "route", "rule", "conflict"]
     interface: str
     names: tuple[str, ...]
     what: str
     mend: str
+    address: str = ""
 
 
 def faults(legs: Sequence[Leg], seen: Seen) -> tuple[Fault, ...]:
@@ -31,16 +34,18 @@ def faults(legs: Sequence[Leg], seen: Seen) -> tuple[Fault, ...]:
     devices = {leg.device: leg for leg in legs}
     lost = [fault for leg in devices.values() if (fault := _link(leg, legs, seen))]
     down = {fault.interface for fault in lost}
-    by_table = {wanted.tables.get(leg.address): leg.device for leg in legs}
+    by_table = {wanted.tables.get(leg.address): leg.address for leg in legs}
+    by_address = {leg.address: leg for leg in legs}
     for change in towards(wanted.things, seen, wanted.names).changes:
-        if change.op == "-" or isinstance(change.thing, Link):
-            continue
         thing = change.thing
-        interface = thing.interface if isinstance(thing, Address) else by_table[thing.table]
+        if change.op == "-" or isinstance(thing, Link):
+            continue
+        address = thing.address if isinstance(thing, Address) else by_table[thing.table]
+        interface = by_address[address].device
         if interface not in down:
             word = "leads elsewhere" if change.op == "~" else "is not there"
             what = f"{kind(thing)} {thing} {word}"
-            lost.append(Fault(kind(thing), interface, change.names, what, _APPLY))  # type: ignore[arg-type]
+            lost.append(Fault(kind(thing), interface, change.names, what, _APPLY, address))  # type: ignore[arg-type]
     for trouble in wanted.troubles:
         leg = next(leg for leg in legs if leg.at[:2] == trouble.at[:2])
         if leg.device not in down:
