@@ -34,8 +34,14 @@ async def prove(home: Home, settings: Settings, ports: InternalPorts) -> list[Ca
     "--answer", type=click.Choice(sorted(ANSWERS)), default="answer", help="What the far side does."
 )
 @click.option("--pbx-first-dead", is_flag=True, help="Nobody is at the far side's first address.")
+@click.option(
+    "--lot",
+    type=click.IntRange(0, 99),
+    default=0,
+    help="Where two PBXs share a number: the lot that the call draws, 0 to 99.",
+)
 @json_option
-def call(to: str, sender: str, answer: str, pbx_first_dead: bool, as_json: bool) -> None:
+def call(to: str, sender: str, answer: str, pbx_first_dead: bool, lot: int, as_json: bool) -> None:
     """Place a real call through the running stack, with audio both ways.
 
     FROM says where it starts: an extension calls from its PBX, any other number from the carrier
@@ -53,7 +59,7 @@ def call(to: str, sender: str, answer: str, pbx_first_dead: bool, as_json: bool)
     wishes = place.Wishes(answer=answer, dead=1 if pbx_first_dead else 0)
     try:
         facts = known.load(home)
-        what = plan.plan(facts, spelling.read(to), spelling.read(sender))
+        what = plan.plan(facts, spelling.read(to), spelling.read(sender), lot)
         trial = asyncio.run(place.place(home, facts, what, wishes))
     except spelling.NotANumberError as error:
         raise click.UsageError(str(error)) from error

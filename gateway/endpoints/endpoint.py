@@ -80,7 +80,12 @@ class Endpoint:
             self._voice.close()
 
     async def _run(
-        self, script: CallScript | AnswerScript, user: str, remote: str = "", calls: int = 0
+        self,
+        script: CallScript | AnswerScript,
+        user: str,
+        remote: str = "",
+        calls: int = 0,
+        call_id: str = "",
     ) -> None:
         if self._sipp is not None:
             await self._sipp.close()
@@ -100,7 +105,7 @@ class Endpoint:
             on_message=self._note,
             on_lost_order=self._lose,
         )
-        await self._sipp.start(render(script, place), remote=remote, calls=calls)
+        await self._sipp.start(render(script, place), remote=remote, calls=calls, call_id=call_id)
 
     def _note(self, message: SipMessage) -> None:
         self.messages.append(message)
@@ -141,11 +146,14 @@ class Caller(Endpoint):
     _hz = tone.CALLER_HZ
 
     async def invites(
-        self, script: CallScript, to: tuple[str, int], *, user: str = "caller"
+        self, script: CallScript, to: tuple[str, int], *, user: str = "caller", call_id: str = ""
     ) -> Leg:
-        """Send the INVITE to `to` (address, port) and return the call as soon as it was sent."""
+        """Send the INVITE to `to` (address, port) and return the call as soon as it was sent.
+
+        Without a `call_id` SIPp makes one.
+        """
         before = len(self.legs)
-        await self._run(script, user, remote=f"{to[0]}:{to[1]}", calls=1)
+        await self._run(script, user, remote=f"{to[0]}:{to[1]}", calls=1, call_id=call_id)
         return await self.nth_leg(before + 1, PATIENCE_S)
 
 

@@ -60,8 +60,10 @@ class SippProcess:
             raise EndpointError("SIPp was not started")
         return self._process.pid
 
-    async def start(self, scenario: str, *, remote: str = "", calls: int = 0) -> None:
-        """Run a scenario. `remote` "ip:port" and `calls` make it a caller.
+    async def start(
+        self, scenario: str, *, remote: str = "", calls: int = 0, call_id: str = ""
+    ) -> None:
+        """Run a scenario. `remote` "ip:port" and `calls` make it a caller; `call_id` is its call's.
 
         Raises EndpointError with SIPp's own words when it is not bound in time.
         """
@@ -77,7 +79,7 @@ class SippProcess:
         log, log_end = os.pipe()
         try:
             self._process = await asyncio.create_subprocess_exec(
-                *self._command(remote, calls, twin, log_end),
+                *self._command(remote, calls, twin, log_end, call_id),
                 pass_fds=(log_end,),
                 cwd=folder,
                 env={**os.environ, "TZ": "UTC", "TERM": "dumb"},
@@ -118,7 +120,7 @@ class SippProcess:
             self._tasks = []
         self._folder.cleanup()
 
-    def _command(self, remote: str, calls: int, twin: int, log_end: int) -> list[str]:
+    def _command(self, remote: str, calls: int, twin: int, log_end: int, call_id: str) -> list[str]:
         command = ["sipp", *([remote] if remote else [])]
         command += ["-sf", "scenario.xml", "-i", self.address, "-p", str(self.port)]
         command += ["-t", "t1" if self.transport == "tcp" else "u1"]
@@ -132,6 +134,8 @@ class SippProcess:
         command += ["-timeout", f"{LONGEST_RUN_S}s"]
         if calls:
             command += ["-m", str(calls), "-l", str(calls), "-r", "1000"]
+        if call_id:
+            command += ["-cid_str", call_id]
         return command
 
     def _twin_connected(

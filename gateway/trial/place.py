@@ -7,6 +7,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -17,7 +18,7 @@ from gateway.home import Home
 from gateway.trial.known import Known
 from gateway.trial.plan import Plan
 from gateway.trial.result import Audio, CallResult, Step, kind
-from number_registry.call import Side
+from number_registry.call import Side, lot_of
 from number_registry.model import Address
 from number_registry.store.pool import connect
 from number_registry.store.queries import SQL
@@ -64,10 +65,20 @@ async def place(home: Home, known: Known, plan: Plan, wishes: Wishes = Wishes())
         callee = await _callee(stack, plan, wishes)
         caller = await stack.enter_async_context(_caller(plan, callee))
         gateway = (known.inside.address, known.inside.port)
-        near = await caller.invites(script(plan, known), gateway, user=plan.peer.name)
+        drawn = call_id_of(plan.read.lot)
+        near = await caller.invites(
+            script(plan, known), gateway, user=plan.peer.name, call_id=drawn
+        )
         far, audio = await _lived(near, callee, wishes)
         record = await record_of(home, near.call_id, started)
     return Trial(_result(plan, near, far, audio, record), near, far)
+
+
+def call_id_of(lot: int) -> str:
+    """A fresh Call-ID that draws this lot, so that the call goes where its plan says."""
+    while lot_of(found := f"{uuid4().hex}@portgate.test") != lot:
+        continue
+    return found
 
 
 def script(plan: Plan, known: Known) -> CallScript:

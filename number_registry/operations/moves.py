@@ -100,13 +100,15 @@ async def prepare(connection: Connection, plan: MovePlan, progress: Progress = s
     total, done, last = found["numbers"], 0, 0
     while found["state"] == "preparing":
         progress("gathering", done, total)
-        async with connection.transaction():
-            await connection.execute(SQL["act_as"], plan.actor)
-            batch = await connection.fetchrow(SQL["gather"], move, found["group_id"], last, BATCH)
-        if not batch["seen"]:
+        rows = await connection.fetch(SQL["next_of_move"], move, last, BATCH)
+        if not rows:
             await connection.execute(SQL["move_is_prepared"], move)
             break
-        done, last = done + batch["seen"], batch["last"]
+        batch = [row["e164"] for row in rows]
+        async with connection.transaction():
+            await connection.execute(SQL["act_as"], plan.actor)
+            await connection.execute(SQL["gather"], batch, found["group_id"], plan.old.id)
+        done, last = done + len(batch), batch[-1]
     progress("gathering", total, total)
     return move
 

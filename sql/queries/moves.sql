@@ -87,16 +87,15 @@ FROM moves m
 JOIN pbxs f ON f.id = m.from_pbx JOIN pbxs t ON t.id = m.to_pbx JOIN attachment_groups g ON g.id = m.group_id
 WHERE m.id = $1;
 
+-- name: next_of_move
+SELECT e164 FROM move_numbers WHERE move_id = $1 AND e164 > $2 ORDER BY e164 LIMIT $3;
+
 -- name: gather
--- The next of a move's numbers into its group: those that still point to the PBX it starts from. $3: numbers after this one.
-WITH next AS (
-    SELECT e164 FROM move_numbers WHERE move_id = $1 AND e164 > $3 ORDER BY e164 LIMIT $4
-), moved AS (
-    UPDATE numbers n SET group_id = $2
-    FROM next, attachment_groups g, moves m
-    WHERE n.e164 = next.e164 AND g.id = n.group_id AND m.id = $1 AND g.pbx_id = m.from_pbx AND n.group_id <> $2
-    RETURNING 1)
-SELECT (SELECT count(*) FROM moved) AS moved, (SELECT count(*) FROM next) AS seen, (SELECT max(e164) FROM next) AS last;
+-- These numbers into a move's group, $2: those that still point to the PBX it starts from, $3. A join instead of the
+-- sub-select lets the planner begin with all numbers of that PBX.
+UPDATE numbers n SET group_id = $2
+WHERE n.e164 = ANY($1::bigint[]) AND n.group_id <> $2
+  AND (SELECT g.pbx_id FROM attachment_groups g WHERE g.id = n.group_id) = $3;
 
 -- name: count_gathered
 SELECT count(*) FROM moves m JOIN move_numbers x ON x.move_id = m.id

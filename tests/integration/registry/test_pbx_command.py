@@ -92,7 +92,7 @@ def test_nothing_moves_to_a_pbx_that_would_not_answer(portgate: Portgate) -> Non
         portgate("pbx", "swap", "old", "new")
     assert portgate("pbx", "resume", "new").exit_code == 0
     assert portgate("pbx", "resume", "new").exit_code == 0
-    with pytest.raises(PortgateError, match="no PBX 'nwe'. Did you mean 'new'"):
+    with pytest.raises(PortgateError, match=r"no PBX 'nwe'\. Did you mean 'new'"):
         portgate("pbx", "swap", "old", "nwe")
     with pytest.raises(PortgateError, match="answers for these numbers already"):
         portgate("pbx", "swap", "old", "old")

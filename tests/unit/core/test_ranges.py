@@ -1,8 +1,9 @@
-"""Ranges of numbers: every way of writing one gives the numbers that a person meant, and no others."""
+"""Ranges of numbers: each way of writing one gives the numbers that a person meant, no others."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,8 +19,7 @@ places = st.one_of(
 )
 
 
-@given(st.lists(places, min_size=8, max_size=12).filter(lambda p: p.count(".") + p.count("[0-9]") < 5),
-       st.integers(1, 9))  # fmt: skip
+@given(st.lists(places, min_size=8, max_size=12), st.integers(1, 9))
 def test_a_pattern_holds_exactly_the_numbers_that_match_it(tail: list[str], first: int) -> None:
     text = str(first) + "".join(tail)
     try:
@@ -53,8 +53,11 @@ def test_from_to() -> None:
             from_to(first, last)
 
 
-@pytest.mark.parametrize("text", ["+7495", "0495123000.", "+7495123000x", "+749512300[9-0]", "+.", "[7]" * 16,
-                                  "+7.........5", "+749512300[", "+749512300[]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["+7495", "0495123000.", "+7495123000x", "+749512300[9-0]", "+.", "[7]" * 16, "+7.........5",
+     "+749512300[", "+749512300[]"],
+)  # fmt: skip
 def test_what_is_no_pattern_is_refused(text: str) -> None:
     with pytest.raises(BadNumberError):
         pattern(text)
@@ -66,4 +69,4 @@ def test_merging_keeps_every_number_once(pairs: list[tuple[int, int]]) -> None:
     found = merged(given_ranges)
     numbers = [n for one in found for n in range(one.first, one.last + 1)]
     assert numbers == sorted({n for one in given_ranges for n in range(one.first, one.last + 1)})
-    assert all(a.last + 1 < b.first for a, b in zip(found, found[1:], strict=False))
+    assert all(a.last + 1 < b.first for a, b in pairwise(found))
