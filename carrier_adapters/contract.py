@@ -8,45 +8,28 @@ is raised for what others sent.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
+from carrier_adapters.kit.invoice import Charge, Invoice, InvoiceLine
+from carrier_adapters.kit.trunk import ByAddress, Digest, Gateway, Registration, Trunk
 from number_registry import dialling
 from number_registry.dialling import DialPlan
 from number_registry.e164 import E164
-from number_registry.errors import BadValueError
-from number_registry.model import Address
+
+__all__ = [
+    "E164", "ByAddress", "Carrier", "Charge", "Digest", "Failure", "FarSide", "Gateway", "Invite",
+    "Invoice", "InvoiceLine", "Parties", "Registration", "Trunk",
+]  # fmt: skip
 
 CALLER_HEADERS = ("From", "P-Asserted-Identity", "Remote-Party-ID", "P-Preferred-Identity")
-
-
-@dataclass(frozen=True, slots=True)
-class Trunk:
-    """One hand-off of a carrier.
-
-    ``sources``: networks its calls come from; ``proxies``: where our calls go, in the order to try;
-    ``area_code``: completes short local numbers.
-    """
-
-    name: str
-    sources: tuple[str, ...] = ()
-    proxies: tuple[str, ...] = ()
-    area_code: str = ""
-    addresses: tuple[Address, ...] = field(init=False, default=())
-
-    def __post_init__(self) -> None:
-        for field_name in ("sources", "proxies"):
-            if isinstance(getattr(self, field_name), str):  # a tuple that lacks its comma
-                raise BadValueError(f'trunk {self.name}: {field_name}: write ("...",)')
-        for source in self.sources:
-            try:
-                ipaddress.ip_network(source)
-            except ValueError as error:
-                raise BadValueError(f"trunk {self.name}: sources: {error}") from None
-        parsed = tuple(Address.parse(proxy, order) for order, proxy in enumerate(self.proxies))
-        object.__setattr__(self, "addresses", parsed)
+CALLED_IN = ("request", "to")
+NUMBER_FORMATS = ("plus", "digits", "national")
+LONGEST_CALLER = 32  # digits; nothing longer is anybody's number, E.164 with every prefix included
+BUSY = frozenset({486, 600})
+# What a person said, or what is true wherever one asks: no other gateway would say otherwise.
+NEVER_ELSEWHERE = frozenset({404, 486, 600, 603, 604})
 
 
 class Invite(NamedTuple):
@@ -65,12 +48,14 @@ class Invite(NamedTuple):
 
 class Parties(NamedTuple):
     """Who calls whom. ``called`` is an E164, or the digits as they came where they are none.
-    ``caller`` may be empty.
+    ``caller`` may be empty. ``dialled``: what stood in the INVITE, untouched, which a trunk that
+    serves SIMs needs: 4711 may be a deal, and so may eleven digits.
     """
 
     called: str
     caller: str
     withheld: bool
+    dialled: str = ""
 
 
 class FarSide(NamedTuple):
@@ -84,12 +69,20 @@ class FarSide(NamedTuple):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class Failure(StrEnum):
+    """What a final status of theirs means for the call."""
+
+    FINAL = "final"  # told to the caller
+    ELSEWHERE = "elsewhere"  # the next gateway may do better
+    BUSY = "busy"  # a person is on the phone: final, and no fault of the trunk
+
+
 class Carrier:
     """Base of every carrier: fields for the ordinary, hooks for the odd; each hook has a default
     that works.
     """
 
-    name: ClassVar[str] = ""
+    name: ClassVar[str] = ""  # equals the file's name
     title: ClassVar[str] = ""
     trunks: ClassVar[tuple[Trunk, ...]] = ()
     country_code: ClassVar[str] = "7"
@@ -98,12 +91,21 @@ class Carrier:
     national_length: ClassVar[int] = 10
     caller_header: ClassVar[str] = "From"
     called_in: ClassVar[str] = "request"  # request | to: where an inbound INVITE names our number
-    # plus (+7495..) | digits (7495..) | national (8495..): how we write to them
+    # plus (+7495..) | digits (7495..) | national (8495..): how we write to them. With digits they
+    # write so too, so that 4930123456 is Berlin and not a number in area 493.
     number_format: ClassVar[str] = "plus"
+    retry_elsewhere: ClassVar[frozenset[int]] = frozenset({408, 480, 503, 504})
 
     def __init__(self) -> None:
         self._plans = {trunk.name: self._plan(trunk) for trunk in self.trunks}
         self._trunks = {trunk.name: trunk for trunk in self.trunks}
+        self._taking = [
+            trunk for trunk in self.trunks if trunk.addresses and trunk.serves == "numbers"
+        ]
+        # Asked beforehand, because a call keeps the set and not the carrier.
+        self.elsewhere = frozenset(
+            status for status in range(300, 700) if self.failure(status) is Failure.ELSEWHERE
+        )
 
     def _plan(self, trunk: Trunk) -> DialPlan:
         return DialPlan(
@@ -125,7 +127,10 @@ class Carrier:
 
     def number(self, digits: str, trunk: Trunk) -> E164 | None:
         """Hook: the E.164 number that the carrier means by these digits, or None."""
-        return dialling.read(digits, self._plans[trunk.name])
+        plan = self.plan(trunk)
+        if self.number_format == "digits":
+            return dialling.read_international(digits, plan)
+        return dialling.read(digits, plan)
 
     def parties(self, invite: Invite, trunk: Trunk) -> Parties:
         """Hook: who calls whom in an INVITE of theirs. Never raises."""
@@ -133,15 +138,8 @@ class Carrier:
         called = self.number(called_digits, trunk)
         caller_digits = invite.headers.get(self.caller_header, "")
         caller = self.number(caller_digits, trunk)
-        # A short code that calls us is no E.164 number, and still worth showing.
-        shown = (
-            caller.plus
-            if caller
-            else caller_digits
-            if caller_digits.isascii() and caller_digits.isdecimal()
-            else ""
-        )
-        return Parties(called or called_digits, shown, invite.anonymous)
+        shown = caller.plus if caller else as_shown(caller_digits)
+        return Parties(called or called_digits, shown, invite.anonymous, called_digits)
 
     # -- writing what we send ------------------------------------------------------------------
 
@@ -157,7 +155,7 @@ class Carrier:
 
     def far_side(self, called: str, shown: E164, trunk: Trunk) -> FarSide:
         """Hook: the call as this carrier wants it. ``called`` is an E164, or a short code that
-        stays as dialled.
+        stays as dialled. ``{us}`` in a header's value becomes our host.
         """
         user = self.written(called, trunk) if isinstance(called, E164) else called
         caller = self.written(shown, trunk)
@@ -170,12 +168,29 @@ class Carrier:
 
     def trunk_for(self, shown: E164) -> Trunk | None:
         """Hook: the trunk that serves the shown number's city, else the first that takes calls."""
-        usable = [trunk for trunk in self.trunks if trunk.addresses]
-        for trunk in usable:
+        for trunk in self._taking:
             if trunk.area_code and shown.startswith(self.country_code + trunk.area_code):
                 return trunk
-        return usable[0] if usable else None
+        return self._taking[0] if self._taking else None
 
-    # -- failures ------------------------------------------------------------------------------
+    # -- afterwards ----------------------------------------------------------------------------
 
-    retry_elsewhere: ClassVar[frozenset[int]] = frozenset({408, 480, 503, 504})
+    def failure(self, status: int, cause: int = 0) -> Failure:
+        """Hook: what a final SIP status of theirs means; ``cause``: that of Q.850 in their Reason
+        header (RFC 3326), 0 where there is none.
+        """
+        if status in self.retry_elsewhere:
+            return Failure.ELSEWHERE
+        return Failure.BUSY if status in BUSY else Failure.FINAL
+
+    def invoice(self, data: bytes, file_name: str) -> Invoice | None:
+        """Hook: their invoice out of the file they send; None where this is not one, or where
+        nobody has taught the carrier's file to read it.
+        """
+        return None
+
+
+def as_shown(digits: str) -> str:
+    """A short code that calls us is no E.164 number, and still worth showing; all else is not."""
+    short = len(digits) <= LONGEST_CALLER and digits.isascii() and digits.isdecimal()
+    return digits if short else ""

@@ -12,6 +12,9 @@ from number_registry.e164 import E164
 # RFC 3966, section 5.1.1 visual separators, and a space and slash
 _SEPARATORS = str.maketrans("", "", " -.()/")
 _ESCAPE = re.compile("%([0-7][0-9A-Fa-f])")
+# Characters of a URI's user that can hold a number with every prefix, separator and escape; what is
+# longer is not read at all, so that nobody can make a reading slow.
+LONGEST = 96
 
 
 class DialPlan(NamedTuple):
@@ -43,6 +46,8 @@ def read(dialled: str, plan: DialPlan) -> E164 | None:
     """
     if dialled[:1] == "+" and dialled[1:].isdecimal():
         return E164.maybe(dialled[1:])  # by far the most common spelling, and on the call path
+    if len(dialled) > LONGEST:
+        return None
     digits = plain(dialled)
     if digits.startswith("+"):
         return E164.maybe(digits[1:])
@@ -52,7 +57,7 @@ def read(dialled: str, plan: DialPlan) -> E164 | None:
     if (
         plan.international_prefix
         and digits.startswith(plan.international_prefix)
-        and len(digits) > national + 1
+        and len(digits) > national
     ):
         return E164.maybe(digits[len(plan.international_prefix) :])
     if (
@@ -68,6 +73,22 @@ def read(dialled: str, plan: DialPlan) -> E164 | None:
     if plan.area_code and len(digits) == national - len(plan.area_code):
         return E164.maybe(plan.country_code + plan.area_code + digits)
     return None
+
+
+def read_international(dialled: str, plan: DialPlan) -> E164 | None:
+    """The number where digits without a plus are international too: ``4930123456`` is in Berlin.
+    Only short local numbers are completed; None as for ``read``.
+    """
+    if len(dialled) > LONGEST:
+        return None
+    digits = plain(dialled)
+    if digits.startswith("+"):
+        return E164.maybe(digits[1:])
+    if not (digits.isascii() and digits.isdigit()):
+        return None
+    if plan.area_code and len(digits) == plan.national_length - len(plan.area_code):
+        return E164.maybe(plan.country_code + plan.area_code + digits)
+    return E164.maybe(digits)
 
 
 def national(number: E164, plan: DialPlan) -> str:

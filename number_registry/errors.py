@@ -36,13 +36,16 @@ class StateMoveError(RefuseError):
 
 
 class AdapterError(RefuseError):
-    """A carrier's file is declared wrong; names the file and the field so that a person can mend
-    it.
+    """A carrier's file is declared wrong; names the file, the field and, where known, the line, so
+    that a person can mend it.
     """
 
-    def __init__(self, file: str, field: str, problem: str, mend: str = "") -> None:
+    def __init__(self, file: str, field: str, problem: str, mend: str = "", line: int = 0) -> None:
         self.file, self.field, self.problem, self.mend = file, field, problem, mend
-        super().__init__(f"{file}: {field}: {problem}" + (f" ({mend})" if mend else ""))
+        self.line = line  # 0: not known
+        where = f"{file}: line {line}" if line else file
+        said = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
+        super().__init__(said + (f" ({mend})" if mend else ""))
 
 
 class MissError(PortgateError):

@@ -31,7 +31,9 @@ def look(settings: Settings) -> list[Problem]:
     problems = [
         Problem(
             f"{where / error.file} is not used",
-            f"{error.field}: {error.problem}",
+            ": ".join(
+                filter(None, (f"line {error.line}" * bool(error.line), error.field, error.problem))
+            ),
             error.mend or "Mend the file and run the same again",
             warning=True,
         )

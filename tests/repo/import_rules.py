@@ -66,7 +66,7 @@ def part_of(module: str) -> str:
     if words[:2] == ["kemi", "stubs"]:
         return "kemi/stubs"
     if words[0] == "carrier_adapters":
-        if module in ADAPTER_INTERFACE or module == "carrier_adapters":
+        if module in ADAPTER_INTERFACE or words[1:2] in ([], ["kit"]):
             return "carrier_adapters interface"
         return "a carrier"
     return words[0]

@@ -47,34 +47,89 @@ def test_a_file_dropped_in_is_a_carrier(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "to", "said"),
     [
-        ('name = "some"', 'name = "other"', "some.py: name: is 'other', the file is 'some'"),
+        (
+            'name = "some"',
+            'name = "other"',
+            "some.py: line 5: name: is 'other', the file is 'some'",
+        ),
         (
             'name = "some"',
             'name = "some"\n    caller_hedaer = "From"',
-            "some.py: caller_hedaer: is not part",
+            "some.py: line 6: caller_hedaer: is not part",
         ),
         (
             'name = "some"',
             'name = "some"\n    caller_header = "Diversion"',
-            "some.py: caller_header: 'Diversion'",
+            "some.py: line 6: caller_header: 'Diversion'",
         ),
         (
             'name = "some"',
             'name = "some"\n    trunk_prefix = 8',
-            "some.py: trunk_prefix: 8 is not a string",
+            "some.py: line 6: trunk_prefix: 8 is not a string",
         ),
-        ("203.0.113.0/28", "203.0.113.0/33", "some.py: line 6: trunk main: sources"),
-        ("sip:203.0.113.1:5060", "203.0.113.1", "some.py: line 6"),
+        ("203.0.113.0/28", "203.0.113.0/33", "some.py: line 6: trunk main: sources: "),
+        (
+            "sip:203.0.113.1:5060",
+            "203.0.113.1",
+            "some.py: line 6: trunk main: proxies or gateways: ",
+        ),
         (
             "203.0.113.0/28",
             "192.0.2.1/32",
-            "some.py: trunk main: sources: 192.0.2.0/29 of northline overlaps",
+            "line 6: trunk main: sources: 192.0.2.0/29 of northline, trunk moscow overlaps",
         ),
         ("class Some(Carrier):", "class Some(Carrier)", "some.py: line 4: expected ':'"),
         (
             "import Carrier, Trunk",
             "import Carrier, Trunk\nraise RuntimeError('boom')",
-            "line 3: raised RuntimeError('boom')",
+            "some.py: line 3: raise runs while the file is loaded",
+        ),
+        (
+            "import Carrier, Trunk",
+            "import Carrier, Trunk\nwhile True:\n    x = 1",
+            "some.py: line 3: while runs while the file is loaded",
+        ),
+        ("class Some(", "import sys\nsys.exit(3)\nclass Some(", "line 4: import: 'sys' is not for"),
+        (
+            'name = "some"',
+            'name = "some"\n    retry_elsewhere = frozenset(range(10**9))',
+            "some.py: line 6: retry_elsewhere: calls `range` while the file is loaded",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    retry_elsewhere = frozenset({486, 503})',
+            "some.py: line 6: retry_elsewhere: [486] are true wherever one asks",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    def number(self, digits): return None',
+            "some.py: line 6: number: takes (self, digits)",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    def number(self, digits, trunk): return open(digits)',
+            "some.py: line 6: number: uses `open`",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    def number(self, digits, trunk): self.last = digits',
+            "some.py: line 6: number: sets `last` of something it was given",
+        ),
+        (
+            'name = "some"',
+            'name = "some"\n    def failure(self, status, cause=0): return 1 / 0',
+            "some.py: line 6: failure: raised ZeroDivisionError",
+        ),
+        (
+            "proxies=",
+            'codecs=("PCMQ",), proxies=',
+            "line 6: trunk main: codecs: 'PCMQ' is not known",
+        ),
+        ("proxies=", "channels=-1, proxies=", "line 6: trunk main: channels: -1 is not a whole"),
+        (
+            "proxies=",
+            'receives_on="our.example", proxies=',
+            "line 6: trunk main: receives_on: 'our.example' is not an address",
         ),
         (
             "import Carrier, Trunk",
@@ -187,3 +242,36 @@ def test_a_call_out_leaves_by_the_trunk_of_the_shown_numbers_city() -> None:
     other = volga.trunk_for(E164("74951230001"))
     assert ufa is not None and ufa.name == "ufa"
     assert other is not None and other.name == "kazan"
+
+
+def test_the_same_network_may_come_to_two_addresses_of_ours(folder: Path) -> None:
+    two = (
+        '(Trunk("a", ("10.0.0.0/8",), receives_on="192.0.2.100"),\n'
+        '        Trunk("b", ("10.0.0.0/8",), receives_on="{}"))'
+    )
+    for other, wrong in (("192.0.2.101", ()), ("192.0.2.100", ("line 7: trunk b: sources",))):
+        text = GOOD.partition("(Trunk")[0] + two.format(other) + "\n"
+        (folder / "some.py").write_text(text)
+        said = [str(error) for error in load(folder).errors]
+        assert all(part in line for part, line in zip(wrong, said, strict=True))
+
+
+def test_of_two_that_clash_the_one_at_work_stays(folder: Path) -> None:
+    (folder / "alpha.py").write_text(
+        GOOD.replace("some", "alpha").replace("203.0.113.0/28", "192.0.2.0/28")
+    )
+    assert list(load(folder).carriers) == ["alpha"]
+    assert list(load(folder, working=("northline",)).carriers) == ["northline"]
+
+
+def test_a_failure_hook_says_where_a_call_is_tried_again(folder: Path) -> None:
+    hook = (
+        "    def failure(self, status, cause=0):\n"
+        "        return Failure.ELSEWHERE if status == 500 else Failure.FINAL\n"
+    )
+    (folder / "some.py").write_text(
+        GOOD.replace("import Carrier", "import Failure, Carrier") + hook
+    )
+    carriers = load(folder).carriers
+    assert carriers["some"].elsewhere == {500}
+    assert carriers["northline"].elsewhere == {408, 480, 503, 504}

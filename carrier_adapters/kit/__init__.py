@@ -1,0 +1,3 @@
+"""What the contract, the loader and the conformance suite are made of; carriers' files import
+contract.py only.
+"""
