@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 import ipaddress
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import count
@@ -43,20 +43,30 @@ def files(folder: Path) -> list[Path]:
     ]
 
 
-def load(folder: Path, overrides: Overrides | None = None, working: Collection[str] = ()) -> Loaded:
+def load(
+    folder: Path, overrides: Overrides | None = None, in_use: Mapping[str, Carrier] | None = None
+) -> Loaded:
     """Load every carrier file of a folder. ``overrides``: carrier -> trunk -> {sources, proxies}
-    from local settings. ``working``: carriers at work already; where two clash, they stay.
+    from local settings. ``in_use``: what calls are read by now: one whose file is broken or clashes
+    stays as it was, and no newcomer takes a network from it.
     """
+    before = in_use or {}
     carriers: dict[str, Carrier] = {}
     errors: list[AdapterError] = []
-    for path in sorted(files(folder), key=lambda path: (path.stem not in working, path.name)):
+    for path in sorted(files(folder), key=lambda path: (path.stem not in before, path.name)):
+        candidates = [before[path.stem]] if path.stem in before else []
         try:
-            carrier = load_file(path, (overrides or {}).get(path.stem, {}))
-            _refuse_clash(path, carrier, carriers)
+            candidates.insert(0, load_file(path, (overrides or {}).get(path.stem, {})))
         except AdapterError as error:
             errors.append(error)
-        else:
-            carriers[carrier.name] = carrier
+        for carrier in candidates:
+            try:
+                _refuse_clash(path, carrier, carriers)
+            except AdapterError as error:
+                errors.append(error)
+            else:
+                carriers[carrier.name] = carrier
+                break
     return Loaded(carriers, tuple(errors))
 
 

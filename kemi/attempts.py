@@ -54,7 +54,7 @@ class Pending(NamedTuple):
             user,
             addresses,
             int(tried),
-            frozenset(map(int, retry.split(","))),
+            frozenset(map(int, retry.split(","))) if retry else frozenset(),
         )
 
 

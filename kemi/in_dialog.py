@@ -90,7 +90,7 @@ def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
     sender's word, and must not make a messenger to anywhere of us.
     """
     hop = message.next_hop()
-    if worker.peer(hop) is not None:
+    if worker.knows(hop):
         return True
     do.log_warning(
         f"call {sealed.call}: a request inside it leads to {hop or 'nobody'}, which is no "

@@ -52,7 +52,7 @@ def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
     if isinstance(verdict, ToPbx):
         plan = to_pbx(verdict, directory.pbx(verdict.pbx), worker.us)
     elif isinstance(verdict, ToCarrier):
-        plan = to_carrier(verdict, worker.carriers, worker.us, call.withheld)
+        plan = to_carrier(verdict, worker.carriers, worker.us, call.withheld, facts.call_id)
         if plan is None:
             verdict = Reject(503, "the carrier has no trunk that takes calls", verdict.trace)
     if (

@@ -57,6 +57,11 @@ def source() -> Source:
     return Source(kx.get_srcip(), int(kx.get_srcport()), kx.get_proto().lower())
 
 
+def received_on() -> str:
+    """Our own address that the message came to."""
+    return KSR.kx.get_rcvip() or ""
+
+
 def method_and_source() -> tuple[str, str]:
     """The method, and the address it came from."""
     kx = KSR.kx

@@ -5,7 +5,7 @@ nobody.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from carrier_adapters.contract import Carrier
 from number_registry.call import Peer, Side
@@ -21,17 +21,29 @@ class Peers:
     sources.
     """
 
-    def __init__(self, carriers: Mapping[str, Carrier], pbxs: Iterable[Pbx]) -> None:
+    def __init__(
+        self,
+        carriers: Mapping[str, Carrier],
+        pbxs: Iterable[Pbx],
+        received_on: Callable[[], str] = str,
+    ) -> None:
         self._networks: list[tuple[_Network, Peer]] = []
+        # Asked only where a trunk names our address: two carriers may use the same private network.
+        self._received_on = received_on
+        self._receivers: dict[Peer, str] = {}
         for carrier in carriers.values():
             for trunk in carrier.trunks:
-                self._add(trunk.sources, Peer(Side.CARRIER, carrier.name, trunk.name))
+                peer = Peer(Side.CARRIER, carrier.name, trunk.name)
+                self._add(trunk.networks, peer)
+                if trunk.receives_on:
+                    self._receivers[peer] = trunk.receives_on
         for pbx in pbxs:
             hosts = [address.host.strip("[]") for address in pbx.addresses]
             self._add([*pbx.sources, *hosts], Peer(Side.PBX, pbx.name))
         # The narrowest network wins: a PBX may live inside a network that a carrier's trunk covers.
         self._networks.sort(key=lambda pair: -pair[0].prefixlen)
         self._known: dict[str, Peer | None] = {}
+        self._anybody: dict[str, bool] = {}
 
     def _add(self, sources: Iterable[str], peer: Peer) -> None:
         for source in sources:
@@ -43,16 +55,35 @@ class Peers:
 
     def find(self, address: str) -> Peer | None:
         """The neighbour at this address, or None."""
+        us = self._received_on() if self._receivers else ""
         try:
-            return self._known[address]
+            return self._known[address + us]
         except KeyError:
             pass
+        peer = self._found(address, us)
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[address + us] = peer
+        return peer
+
+    def knows(self, address: str) -> bool:
+        """Whether anybody we know lives at this address, whichever of ours they call."""
+        try:
+            return self._anybody[address]
+        except KeyError:
+            pass
+        known = self._found(address, None) is not None
+        if len(self._anybody) >= REMEMBERED:
+            self._anybody.clear()
+        self._anybody[address] = known
+        return known
+
+    def _found(self, address: str, us: str | None) -> Peer | None:
         try:
             ip = ipaddress.ip_address(address.strip("[]"))
         except ValueError:
-            return None  # a host name, where somebody names the next hop: we know none by name
-        peer = next((peer for network, peer in self._networks if ip in network), None)
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[address] = peer
-        return peer
+            return None  # a host name: we know nobody by name
+        for network, peer in self._networks:
+            if ip in network and (us is None or self._receivers.get(peer, us) == us):
+                return peer
+        return None

@@ -59,9 +59,10 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
 
 
 def to_carrier(
-    verdict: ToCarrier, carriers: Mapping[str, Carrier], us: str, withheld: bool
+    verdict: ToCarrier, carriers: Mapping[str, Carrier], us: str, withheld: bool, seed: str = ""
 ) -> Plan | None:
-    """A carrier is called as its adapter writes; None when no trunk of it takes calls.
+    """A carrier is called as its adapter writes; None when no trunk of it takes calls. ``seed``: of
+    the call, for gateways that share calls by weight.
 
     A withheld number is still told to the carrier, which must not show it (RFC 3323, RFC 3325);
     rescue services see it always.
@@ -71,6 +72,7 @@ def to_carrier(
     if carrier is None or trunk is None:
         return None
     far = carrier.far_side(verdict.called, verdict.shown, trunk)
+    addresses = trunk.in_order(seed)
     from_user, from_uri = far.from_user, f"sip:{far.from_user}@{us}"
     headers = tuple([(name, value.replace("{us}", us)) for name, value in far.headers])
     if withheld and not verdict.emergency:
@@ -85,11 +87,11 @@ def to_carrier(
         far.to_user,
         from_user,
         from_uri,
-        trunk.addresses[0].host,
+        addresses[0].host,
         headers,
-        trunk.addresses,
+        addresses,
         verdict.shown.plus,
-        carrier.retry_elsewhere,
+        carrier.elsewhere,
         False,
         verdict.emergency,
     )

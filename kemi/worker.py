@@ -4,6 +4,8 @@ it handles no message.
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from carrier_adapters.contract import Carrier
 from carrier_adapters.loader import load
-from kemi import ksr_effects
+from kemi import ksr_effects, ksr_message
 from kemi.config import Config
 from kemi.health import Health
 from kemi.journal import Journal
@@ -28,6 +30,8 @@ CARRIERS_CHECK_S = 0.25
 REFRESH_S = 0.01
 # touched beside the snapshot when carriers' files were put to work
 GENERATION_FILE = "carriers.generation"
+# and beside it, each worker says what it took
+TAKEN_PREFIX = "carriers.taken-"
 
 
 class Worker:
@@ -46,7 +50,7 @@ class Worker:
             proto: f"{proto}:{config.address}:{config.port}" for proto in ("udp", "tcp", "tls")
         }
         self.health = Health(config.snapshot, ksr_effects.log_warning)
-        self._peers = Peers(self.carriers, ())
+        self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
         self._generation = generation(self._generation_path)
@@ -77,8 +81,13 @@ class Worker:
         directory = self.registry.refresh()
         if self._peers_of != self.registry.version:
             self._peers_of = self.registry.version
-            self._peers = Peers(self.carriers, directory.pbxs() if directory else ())
+            pbxs = directory.pbxs() if directory else ()
+            self._peers = Peers(self.carriers, pbxs, ksr_message.received_on)
         return self._peers.find(ip)
+
+    def knows(self, host: str) -> bool:
+        """Whether this is the address of a neighbour."""
+        return self._peers.knows(host)
 
     def _reload_carriers(self) -> None:
         """Put changed carriers' files to work; a broken one keeps what was there before. About 0.2
@@ -88,14 +97,31 @@ class Worker:
         if current == self._generation:
             return
         self._generation = current
-        folder, overrides = self.config.carriers_folder, self.config.carrier_overrides
-        loaded = load(folder, overrides, in_use=self.carriers)
+        config = self.config
+        loaded = load(config.carriers_folder, config.carrier_overrides, self.carriers)
         for error in loaded.errors:
             ksr_effects.log_error(
                 f"carrier not reloaded, the gateway goes on with what it had: {error}"
             )
         self.carriers = dict(loaded.carriers)
         self._peers_of = -1
+        self._say_taken(sorted({error.file.removesuffix(".py") for error in loaded.errors}))
+
+    def _say_taken(self, refused: list[str]) -> None:
+        """Tells whoever put files to work that this process has them: a file of its own, named by
+        its pid. It is a courtesy; a call never waits for it nor fails by it.
+        """
+        told = {
+            "generation": self._generation,
+            "carriers": sorted(self.carriers),
+            "refused": refused,
+        }
+        path = self._generation_path.with_name(f"{TAKEN_PREFIX}{os.getpid()}")
+        try:
+            path.with_name("." + path.name).write_text(json.dumps(told), "ascii")
+            path.with_name("." + path.name).rename(path)
+        except OSError as error:
+            ksr_effects.log_warning(f"carriers are reloaded, but nobody can be told: {error}")
 
 
 def generation(path: Path) -> int:

@@ -119,7 +119,7 @@ def _renter(known: Known, to: str) -> tuple[Carrier, Trunk]:
 
 def _source(carrier: Carrier, trunk: Trunk) -> Address:
     """An address that the carrier's calls may come from: one of its gateways where allowed."""
-    networks = [ipaddress.ip_network(source) for source in trunk.sources]
+    networks = [ipaddress.ip_network(source) for source in trunk.networks]
     for address in trunk.addresses:
         if any(ipaddress.ip_address(address.host) in network for network in networks):
             return address
@@ -167,6 +167,6 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
             trace = verdict.trace
             verdict = Reject(503, "the carrier has no trunk that takes calls", trace)
         else:
-            far = trunk.addresses
+            far = trunk.in_order(invite.request_user)
             written = carrier.far_side(verdict.called, verdict.shown, trunk)
     return Plan(peer, source, invite, call, verdict, written, far)

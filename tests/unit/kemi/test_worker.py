@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from carrier_adapters.contract import Carrier, Trunk
 from carrier_adapters.loader import load
 from kemi.journal import Journal
 from kemi.peers import REMEMBERED, Peers
-from kemi.worker import GENERATION_FILE
+from kemi.worker import GENERATION_FILE, TAKEN_PREFIX
 from number_registry.call import Peer, Side
 from number_registry.e164 import E164
 from number_registry.model import Address, Pbx
@@ -140,3 +141,35 @@ def test_our_own_bye_goes_out_with_one_from_tag(gateway: Gateway) -> None:
     gateway.router.ksr_local_request(None)
     (effect,) = gateway.ksr.did("textops.subst_hf")
     assert effect.arguments == ("From", "/;tag=[^;]+$//", "f")
+
+
+def test_two_carriers_with_the_same_network_are_told_apart_by_our_address() -> None:
+    class One(Carrier):
+        name = "one"
+        trunks = (Trunk("t", ("10.0.0.0/8",), receives_on="192.0.2.100"),)
+
+    class Two(Carrier):
+        name = "two"
+        trunks = (Trunk("t", ("10.0.0.0/8",), receives_on="192.0.2.101"),)
+
+    came_to = ["192.0.2.100"]
+    peers = Peers({"one": One(), "two": Two()}, [], lambda: came_to[0])
+    assert peers.find("10.1.1.1") == Peer(Side.CARRIER, "one", "t")
+    came_to[0] = "192.0.2.101"
+    assert peers.find("10.1.1.1") == Peer(Side.CARRIER, "two", "t")
+    came_to[0] = "192.0.2.102"
+    assert peers.find("10.1.1.1") is None
+
+
+def test_a_worker_tells_what_it_took(dropped_in: tuple[Gateway, Path]) -> None:
+    gateway, folder = dropped_in
+    (folder / "northline.py").write_text("class Northline(:\n")
+    put_to_work(gateway)
+    gateway.router.worker.peer("203.0.113.1")
+    told = json.loads((gateway.folder / "snapshot" / f"{TAKEN_PREFIX}{os.getpid()}").read_text())
+    generation = (gateway.folder / "snapshot" / GENERATION_FILE).stat().st_mtime_ns
+    assert told == {
+        "generation": generation,
+        "carriers": ["northline", "volga_city"],
+        "refused": ["northline"],
+    }
