@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from carrier_adapters.kit.invoice import Charge, Invoice, InvoiceLine
@@ -102,10 +103,14 @@ class Carrier:
         self._taking = [
             trunk for trunk in self.trunks if trunk.addresses and trunk.serves == "numbers"
         ]
-        # Asked beforehand, because a call keeps the set and not the carrier.
-        self.elsewhere = frozenset(
-            status for status in range(300, 700) if self.failure(status) is Failure.ELSEWHERE
-        )
+
+    @cached_property
+    def elsewhere(self) -> frozenset[int]:
+        """Statuses after which the next gateway is tried. A set, because that is what a call keeps;
+        made at the first call and not while the file is loaded, which runs no hook.
+        """
+        statuses = range(300, 700)
+        return frozenset(one for one in statuses if self.failure(one) is Failure.ELSEWHERE)
 
     def _plan(self, trunk: Trunk) -> DialPlan:
         return DialPlan(

@@ -85,12 +85,8 @@ def load_file(
     except FieldError as error:
         line = lines.get(error.field.partition(":")[0], 0)
         raise AdapterError(path.name, error.field, error.problem, error.mend, line) from error
-    try:
-        carrier: Carrier = type(kind.__name__, (kind,), {"trunks": trunks})()
-        return carrier
-    except Exception as error:  # it asks the carrier's own hook for failures
-        line = lines.get("failure", 0)
-        raise AdapterError(path.name, "failure", f"raised {error!r}", line=line) from error
+    carrier: Carrier = type(kind.__name__, (kind,), {"trunks": trunks})()
+    return carrier
 
 
 def _import(path: Path) -> tuple[ast.Module, ModuleType]:

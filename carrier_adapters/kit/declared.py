@@ -27,7 +27,9 @@ _DIGITS = {"country_code": 3, "trunk_prefix": 4, "international_prefix": 6}
 
 
 def refuse(kind: type[Carrier], stem: str) -> None:
-    """Raises FieldError for the first thing declared wrong. ``stem``: the file's name without ``.py``."""
+    """Raises FieldError for the first thing declared wrong; ``stem`` is the file's name without
+    its ending.
+    """
     if not re.fullmatch("[a-z][a-z0-9_]{0,62}", stem):
         raise FieldError("name", f"{stem!r} is not small letters, digits and _", "Rename the file")
     if kind.name != stem:

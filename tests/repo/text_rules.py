@@ -31,12 +31,15 @@ def holds_no_secret(source: Source) -> Iterator[str]:
 
 
 def names_no_carrier(source: Source, carriers: frozenset[str] | None = None) -> Iterator[str]:
-    """A carrier's name stands in its own file, in demo data, tests and documents, nowhere else."""
+    """A carrier's name stands in its own file and captures, in demo data, tests and documents,
+    nowhere else.
+    """
     path = PurePosixPath(source.path)
     if source.room == "tests" or path.suffix == ".md" or "demo" in source.path:
         return
     for carrier in sorted(carrier_names() if carriers is None else carriers):
-        if source.path == f"carrier_adapters/{carrier}.py":
+        captures = f"carrier_adapters/captures/{carrier}/"
+        if source.path == f"carrier_adapters/{carrier}.py" or source.path.startswith(captures):
             continue
         name = re.compile(rf"(?<![a-z]){carrier.replace('_', '[_ -]?')}(?![a-z])", re.IGNORECASE)
         yield from _lines_with(source, name, f"the carrier {carrier}")

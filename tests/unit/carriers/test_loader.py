@@ -116,11 +116,6 @@ def test_a_file_dropped_in_is_a_carrier(folder: Path) -> None:
             "some.py: line 6: number: sets `last` of something it was given",
         ),
         (
-            'name = "some"',
-            'name = "some"\n    def failure(self, status, cause=0): return 1 / 0',
-            "some.py: line 6: failure: raised ZeroDivisionError",
-        ),
-        (
             "proxies=",
             'codecs=("PCMQ",), proxies=',
             "line 6: trunk main: codecs: 'PCMQ' is not known",
