@@ -49,7 +49,7 @@ def check_folder(
     are looked for among all, and are the fault of the one that is not in ``working``. In the main
     thread only.
     """
-    loaded = load(folder, overrides, working)
+    loaded = load(folder, overrides, dict.fromkeys(working))
     # Captures hold the carrier's own addresses, whatever this installation has put in their place.
     as_written = load(folder).carriers
     errors = {error.file: error for error in loaded.errors}

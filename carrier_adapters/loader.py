@@ -24,6 +24,7 @@ _generation = count(1)
 _seen_well: set[bytes] = set()  # digests of texts that keep the source rules, told once
 
 Overrides = Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
+InUse = Mapping[str, Carrier | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +45,25 @@ def files(folder: Path) -> list[Path]:
 
 
 def load(
-    folder: Path, overrides: Overrides | None = None, in_use: Mapping[str, Carrier] | None = None
+    folder: Path, overrides: Overrides | None = None, in_use: InUse | None = None
 ) -> Loaded:
     """Load every carrier file of a folder. ``overrides``: carrier -> trunk -> {sources, proxies}
     from local settings. ``in_use``: what calls are read by now: one whose file is broken or clashes
-    stays as it was, and no newcomer takes a network from it.
+    stays as it was (None where that is not at hand), and no newcomer takes a network from it.
     """
     before = in_use or {}
-    carriers: dict[str, Carrier] = {}
     errors: list[AdapterError] = []
-    for path in sorted(files(folder), key=lambda path: (path.stem not in before, path.name)):
-        candidates = [before[path.stem]] if path.stem in before else []
+    found: list[tuple[Path, list[Carrier]]] = []  # each with what to fall back on
+    for path in files(folder):
+        old = before.get(path.stem)
+        candidates = [old] if old is not None else []
         try:
             candidates.insert(0, load_file(path, (overrides or {}).get(path.stem, {})))
         except AdapterError as error:
             errors.append(error)
+        found.append((path, candidates))
+    carriers: dict[str, Carrier] = {}
+    for path, candidates in sorted(found, key=lambda one: _claim(*one, before)):
         for carrier in candidates:
             try:
                 _refuse_clash(path, carrier, carriers)
@@ -68,6 +73,16 @@ def load(
                 carriers[carrier.name] = carrier
                 break
     return Loaded(carriers, tuple(errors))
+
+
+def _claim(path: Path, candidates: list[Carrier], before: InUse) -> tuple[int, str]:
+    """Who keeps a network that two declare: first those that go on as they were, then those in use
+    whose networks changed, then newcomers.
+    """
+    if path.stem not in before:
+        return 2, path.name
+    networks = {tuple(trunk.networks for trunk in carrier.trunks) for carrier in candidates}
+    return (0 if len(networks) == 1 else 1), path.name
 
 
 def load_file(

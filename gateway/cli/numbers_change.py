@@ -102,7 +102,7 @@ def set_state(
 
     \b
       ./portgate numbers state +78432220000 porting_out
-      ./portgate numbers state +78432220000 porting_in --contract 'Volga City 4512'
+      ./portgate numbers state +78432220000 porting_in --contract 'Carrier 4512'
     """
     chosen = choose.selection(numbers)
     wanted = SetState(state, contract)
