@@ -13,6 +13,7 @@ import ipaddress
 import json
 import sys
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from carrier_adapters.kit.capture import Capture, CaptureError, read_folder
 from carrier_adapters.kit.checks import under_watch
 from carrier_adapters.kit.report import Check, Finding, Report
 from carrier_adapters.kit.watch import watch
-from carrier_adapters.loader import Overrides, files, load
+from carrier_adapters.loader import Overrides, files, load, load_file
 from number_registry.e164 import E164
 from number_registry.errors import AdapterError
 
@@ -49,7 +50,7 @@ def check_folder(
     are looked for among all, and are the fault of the one that is not in ``working``. In the main
     thread only.
     """
-    loaded = load(folder, overrides, dict.fromkeys(working))
+    loaded = load(folder, overrides, _standing(folder, overrides or {}, working))
     # Captures hold the carrier's own addresses, whatever this installation has put in their place.
     as_written = load(folder).carriers
     errors = {error.file: error for error in loaded.errors}
@@ -63,6 +64,15 @@ def check_folder(
             carrier = loaded.carriers[path.stem]
             reports.append(check_carrier(carrier, as_written.get(path.stem, carrier), path))
     return reports
+
+
+def _standing(folder: Path, overrides: Overrides, names: Collection[str]) -> dict[str, Carrier]:
+    found = {}
+    for path in files(folder):
+        if path.stem in names:
+            with suppress(AdapterError):  # edited since: what was at work is not in this folder
+                found[path.stem] = load_file(path, overrides.get(path.stem, {}))
+    return found
 
 
 def check_carrier(carrier: Carrier, as_written: Carrier, path: Path) -> Report:

@@ -33,6 +33,15 @@ class UralLink(Carrier):
             channels=30,
             calls_per_second=5,
         ),
+        Trunk(
+            "ufa",
+            sources=("198.51.100.144/29",),
+            proxies=("sip:198.51.100.146:5060;transport=tcp",),
+            area_code="347",
+            auth=Registration("portgate-347", "ural_347", "sip:sbc.ural.example;transport=tcp"),
+            codecs=("PCMA", "G729", "telephone-event"),
+            channels=10,
+        ),
     )
     # They call where we registered: the Request-URI holds the user of our Contact.
     called_in = "to"

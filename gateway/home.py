@@ -129,6 +129,11 @@ class Home:
         return self.path / "snapshot"
 
     @property
+    def carriers(self) -> Path:
+        """Folder, a copy of each carrier's file that is at work; SIP workers read these."""
+        return self.path / "carriers"
+
+    @property
     def numbers_map(self) -> Path:
         """The mapped copy of all numbers and groups."""
         return self.snapshot / "numbers.map"

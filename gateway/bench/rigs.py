@@ -22,7 +22,7 @@ from pathlib import Path
 
 import jinja2
 
-from carrier_adapters.loader import load
+from carrier_adapters.loader import files, load
 from gateway.bench.cpu import spent_us
 from gateway.endpoints.sipp import EndpointError, is_bound
 from gateway.home import Home
@@ -126,7 +126,7 @@ def _carrier() -> tuple[str, str]:
 
 
 def _furnish(home: Home, net: str, ports: InternalPorts, media: bool) -> None:
-    for folder in (home.etc, home.secrets, home.journal, home.snapshot, home.log):
+    for folder in (home.etc, home.carriers, home.secrets, home.journal, home.snapshot, home.log):
         folder.mkdir()
     home.token_key.write_bytes(secrets.token_bytes(32))
     far = TrunkOverride(sources=(f"{net}.1/32",), proxies=(f"sip:{net}.1:5060",))
@@ -136,6 +136,8 @@ def _furnish(home: Home, net: str, ports: InternalPorts, media: bool) -> None:
         media=Media(relay=media, address=f"{net}.4"),
         carriers=Carriers(overrides={carrier: {trunk: far}}),
     )
+    for path in files(REPO / "carrier_adapters"):
+        shutil.copy(path, home.carriers)
     render(home, settings, ports, ROLE_NAMES)
 
 

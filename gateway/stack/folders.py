@@ -14,8 +14,8 @@ POSTGRES = "postgres"
 # What Portgate makes in a home, and so may remove; whatever else lies there is not ours.
 OWN = (
     "ports.toml", ".ports.toml.new", "venv", "venv.new", "venv.old", "venv-dev", "venv-dev.new",
-    "venv-dev.old", "etc", "secrets", "postgresql", "postgresql.new", "redis", "journal",
-    "snapshot", "log", "proved.json", "demo", ".setup.lock", ".up.lock",
+    "venv-dev.old", "etc", "carriers", "secrets", "postgresql", "postgresql.new", "redis",
+    "journal", "snapshot", "log", "proved.json", "demo", ".setup.lock", ".up.lock",
 )  # fmt: skip
 
 
@@ -25,6 +25,7 @@ def make(home: Home) -> None:
     home.path.chmod(home.path.stat().st_mode & 0o7777 | 0o711)
     for folder, mode in (
         (home.etc, 0o755),
+        (home.carriers, 0o755),
         (home.secrets, 0o700),
         (home.redis_data, 0o700),
         (home.journal, 0o700),

@@ -190,6 +190,7 @@ class Stack:
         )
         # Only now is it known whether the carriers are those of the demo company.
         self.settings = steps.with_demo_places(self.home, self.settings, self.ports)
+        await asyncio.to_thread(steps.bring_carriers, self.home, self.settings, self.report)
         self._render({"kamailio"})
 
     def _render(self, roles: Collection[str]) -> None:

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from gateway import demo
+from gateway.carrier_files import checking, work
 from gateway.home import Home
 from gateway.ports import InternalPorts
 from gateway.settings import Settings, TrunkOverride
-from gateway.stack import database
+from gateway.stack import adapters, database
 from gateway.stack.problems import Problem, StackError
 from gateway.stack.report import Report, step
 from number_registry.errors import PortgateError
@@ -48,6 +49,24 @@ def with_demo_places(home: Home, settings: Settings, ports: InternalPorts) -> Se
         places[carrier] = {**places.get(carrier, {}), **trunks}
     carriers = msgspec.structs.replace(settings.carriers, overrides=places)
     return msgspec.structs.replace(settings, carriers=carriers)
+
+
+def bring_carriers(home: Home, settings: Settings, report: Report) -> None:
+    """Put carriers' files that have changed to work before Kamailio reads them; of one that does
+    not pass its checks what was at work stays.
+    """
+    source = adapters.folder(settings)
+    wanted = work.changes(source, home.carriers)
+    if not wanted:
+        return
+    overrides = msgspec.to_builtins(settings.carriers.overrides)
+    with step(report, "carriers' files"):
+        outcome = work.put(wanted, source, home.carriers, overrides, settings.sip.address)
+    for refused in outcome.refused:
+        for finding in refused["findings"]:
+            what, mend = checking.said(finding, refused["file"])
+            not_used = f"{refused['file']} is not put to work"
+            report.failed(Problem(not_used, what, mend, warning=True))
 
 
 async def prove(

@@ -95,8 +95,28 @@ SELECT p.name, p.state::text AS state,
 FROM pbxs p LEFT JOIN pbx_addresses a ON a.pbx_id = p.id
 GROUP BY p.id ORDER BY p.name;
 
+-- name: put_carrier
+-- True when it is new.
+INSERT INTO carriers (name, title) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET title = excluded.title WHERE carriers.title <> excluded.title
+RETURNING xmax = 0 AS added;
+
+-- name: number_to_try
+-- A number by which a test call can come from this carrier, and leave by it.
+SELECT n.e164 FROM numbers n
+JOIN tenancies t ON t.e164 = n.e164 AND t.state = 'in_service'
+JOIN contracts o ON o.id = t.contract_id
+JOIN carriers k ON k.id = o.carrier_id
+JOIN attachment_groups g ON g.id = n.group_id
+JOIN pbxs p ON p.id = g.pbx_id AND p.state = 'in_service'
+WHERE k.name = $1 ORDER BY n.e164 LIMIT 1;
+
 -- name: list_carriers
+-- `used`: calls now. `failed_*`: the newest call out of the last day that the carrier did not carry; a person who is
+-- busy, declines or hangs up (486, 600, 603, 487) is no failure of it, nor is a number that does not exist (404, 604).
 SELECT k.name, k.title,
+       (SELECT count(*) FROM calls a WHERE a.phase <> 'ended' AND a.carrier = k.name) AS used,
+       f.started_at AS failed_at, f.final_status AS failed_status, f.cause AS failed_cause, f.id AS failed_call,
        count(DISTINCT t.e164) FILTER (WHERE t.state < 'released') AS numbers,
        coalesce(array_agg(DISTINCT c.name) FILTER (WHERE c.name IS NOT NULL), '{}') AS cities
 FROM carriers k
@@ -104,7 +124,13 @@ LEFT JOIN contracts o ON o.carrier_id = k.id
 LEFT JOIN tenancies t ON t.contract_id = o.id
 LEFT JOIN numbers n ON n.e164 = t.e164
 LEFT JOIN cities c ON c.id = n.city_id
-GROUP BY k.id ORDER BY k.name;
+LEFT JOIN LATERAL (
+    SELECT a.started_at, a.final_status, a.cause, a.id FROM calls a
+    WHERE a.carrier = k.name AND a.direction = 'out' AND a.end_how IN ('failed', 'timeout')
+      AND a.final_status NOT IN (404, 486, 487, 600, 603, 604) AND a.started_at > now() - interval '1 day'
+    ORDER BY a.started_at DESC LIMIT 1
+) f ON true
+GROUP BY k.id, f.started_at, f.final_status, f.cause, f.id ORDER BY k.name;
 
 -- name: number_timeline
 -- Everything that happened to one number, its own changes and those of the groups while it was in them.

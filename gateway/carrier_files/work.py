@@ -1,0 +1,116 @@
+"""Which carriers' files are at work, and putting changed ones there: HOME/carriers holds a copy of
+each, and only what has passed every check is copied.
+
+So a half-written file, or one that a restart would refuse, never takes a carrier away: what was
+there goes on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from carrier_adapters import loader
+from carrier_adapters.contract import Carrier
+from gateway.carrier_files import checking
+from gateway.carrier_files.checking import Overrides, Report
+
+
+@dataclass(frozen=True)
+class Change:
+    """A file that differs from its copy at work: + new, ~ changed, - gone."""
+
+    sign: str
+    name: str
+
+
+@dataclass
+class Outcome:
+    """What was put to work, and the reports of what was refused."""
+
+    done: list[Change] = field(default_factory=list)
+    refused: list[Report] = field(default_factory=list)
+
+
+def changes(source: Path, at_work: Path) -> list[Change]:
+    """By name. `source`: the folder that people edit; `at_work`: the copies the gateway reads."""
+    theirs = {path.stem: path.read_bytes() for path in loader.files(source)}
+    ours = {path.stem: path.read_bytes() for path in loader.files(at_work)}
+    found = [Change("+" if name not in ours else "~", name) for name in theirs
+             if theirs[name] != ours.get(name)]  # fmt: skip
+    found += [Change("-", name) for name in ours if name not in theirs]
+    return sorted(found, key=lambda change: change.name)
+
+
+def put(
+    wanted: Sequence[Change], source: Path, at_work: Path, overrides: Overrides, listens: str
+) -> Outcome:
+    """Check each changed file and copy those that pass. `listens`: the address that Kamailio
+    listens on.
+    """
+    outcome = Outcome()
+    changed = {change.name for change in wanted}
+    standing = {path.stem for path in loader.files(at_work)} - changed
+    for change in wanted:
+        if change.sign == "-":
+            (at_work / f"{change.name}.py").unlink()
+            outcome.done.append(change)
+            continue
+        report = checking.report(source, change.name, overrides, standing)
+        if report["ok"]:
+            _refuse_foreign_address(report, source, change.name, listens)
+        if report["ok"]:
+            _copy(source / f"{change.name}.py", at_work / f"{change.name}.py")
+            standing.add(change.name)
+            outcome.done.append(change)
+        else:
+            outcome.refused.append(report)
+    return outcome
+
+
+def _refuse_foreign_address(report: Report, source: Path, name: str, listens: str) -> None:
+    carrier = loader.load_file(source / f"{name}.py")
+    for trunk in carrier.trunks:
+        if trunk.receives_on not in ("", listens):
+            report["ok"] = False
+            what = f"receives_on is {trunk.receives_on}, the gateway listens on {listens} only"
+            mend = "Leave receives_on out, or set sip.address in portgate.toml and restart"
+            report["findings"].append(
+                {"check": "loads", "where": f"trunk {trunk.name}", "what": what, "mend": mend,
+                 "line": 0}
+            )  # fmt: skip
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Whole or not at all: a SIP worker may look at any moment."""
+    beside = target.with_name(f".{target.name}.new")
+    with beside.open("wb") as file:
+        file.write(source.read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(target)
+
+
+def notes(carrier: Carrier) -> list[str]:
+    """What a carrier declares that this gateway does not do yet, in words."""
+    found = []
+    for trunk in carrier.trunks:
+        if trunk.auth.kind != "address":
+            how = {"digest": "digest", "register": "registration"}[trunk.auth.kind]
+            found.append(
+                f"trunk {trunk.name} wants {how}, which is not done yet: "
+                "a call out that is challenged fails with 503"
+            )
+        if trunk.names:
+            names = ", ".join(trunk.names)
+            found.append(f"trunk {trunk.name}: {names} is not resolved yet, and not used")
+    return found
+
+
+def loaded(folder: Path, overrides: Overrides, names: Collection[str] = ()) -> dict[str, Any]:
+    """Carriers of a folder by name; of none that cannot be loaded."""
+    carriers = loader.load(folder, overrides).carriers if folder.is_dir() else {}
+    return {name: one for name, one in carriers.items() if not names or name in names}
