@@ -63,7 +63,7 @@ def load(
             errors.append(error)
         found.append((path, candidates))
     carriers: dict[str, Carrier] = {}
-    for path, candidates in sorted(found, key=lambda one: _claim(*one, before)):
+    for path, candidates in sorted(found, key=lambda one: _claim(one[0], one[1], before)):
         for carrier in candidates:
             try:
                 _refuse_clash(path, carrier, carriers)

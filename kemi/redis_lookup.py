@@ -21,20 +21,21 @@ class RedisDownError(Exception):
 class RedisLookup:
     """One connection per process, opened when first needed."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, limit_s: float = LIMIT_S) -> None:
         self._path = path
+        self._limit_s = limit_s
         self._socket: socket.socket | None = None
         self._pause = 0.0
         self._closed_until = 0.0
         self.failures = 0
 
     def hget(self, key: str, field: str) -> bytes | None:
-        """HGET key field within LIMIT_S; raises RedisDownError."""
+        """HGET key field within the limit; raises RedisDownError."""
         now = time.monotonic()
         if now < self._closed_until:
             raise RedisDownError("not asked: it did not answer a moment ago")
         try:
-            answer = self._ask(_command(b"HGET", key.encode(), field.encode()), now + LIMIT_S)
+            answer = self._ask(_command(b"HGET", key.encode(), field.encode()), now + self._limit_s)
         except (OSError, ValueError) as error:
             self._open_breaker()
             raise RedisDownError(f"{type(error).__name__}: {error}") from error
@@ -44,7 +45,7 @@ class RedisLookup:
     def _ask(self, command: bytes, deadline: float) -> bytes | None:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            self._socket.settimeout(LIMIT_S)
+            self._socket.settimeout(self._limit_s)
             self._socket.connect(self._path)
         self._socket.settimeout(max(0.001, deadline - time.monotonic()))
         self._socket.sendall(command)

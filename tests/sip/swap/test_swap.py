@@ -55,8 +55,9 @@ async def test_a_call_in_progress_stays_and_the_next_one_rings_the_new_pbx(
         talking = await old.call()
         assert await before.until_final() == 200
 
-        planned = await moving.run("pbx", "swap", "old", "new", "--city", "Kazan", "--plan", status=2)
-        done = await moving.run("pbx", "swap", "old", "new", "--city", "Kazan")
+        swap = ("pbx", "swap", "old", "new", "--city", "Kazan")
+        planned = await moving.run(*swap, "--plan", status=2)
+        done = await moving.run(*swap)
         await moving.until_at("new")
 
         assert (planned["numbers"], planned["live_calls"]) == (10, 1)

@@ -86,8 +86,8 @@ FAILURE = "def failure(self, status, cause=0):\n        "
         (NUMBER + "zipfile.ZipFile(digits)", "number: has a side effect with"),
         (NUMBER + "SEEN[digits] = 1\n        return super().number(digits, trunk)",
          "hooks: changed the carrier or its file's constants"),
-        (NUMBER + "SEEN[0] = not SEEN.get(0)\n        return SEEN[0] and E164('7495123000') or None",
-         "hooks: gave"),
+        (NUMBER + "SEEN[0] = not SEEN.get(0)\n        "
+         "return SEEN[0] and E164('7495123000') or None", "hooks: gave"),
         (PARTIES + "return super().parties(invite, trunk)._replace(withheld=False)",
          "parties: shows a caller who asked for privacy"),
         (PARTIES + "return Parties(invite.request_user, invite.headers['From'], True)",

@@ -13,6 +13,8 @@ import pytest
 
 from kemi.redis_lookup import LIMIT_S, RedisDownError, RedisLookup
 
+PATIENT_S = 5.0  # where a story is not about time, a busy machine must not make it one
+
 
 @contextmanager
 def server(path: Path, talk: Callable[[socket.socket], None]) -> Iterator[str]:
@@ -49,13 +51,13 @@ def answering(*parts: bytes) -> Callable[[socket.socket], None]:
 
 def test_a_value_comes_back_even_in_pieces(tmp_path: Path) -> None:
     parts = answering(b"$1", b"0\r\n01234", b"56789\r", b"\n")
-    with server(tmp_path / "s", parts) as path, closing(RedisLookup(path)) as lookup:
+    with server(tmp_path / "s", parts) as path, closing(RedisLookup(path, PATIENT_S)) as lookup:
         assert lookup.hget("key", "field") == b"0123456789"
 
 
 def test_nil_is_a_miss(tmp_path: Path) -> None:
     nil = answering(b"$-1\r\n")
-    with server(tmp_path / "s", nil) as path, closing(RedisLookup(path)) as lookup:
+    with server(tmp_path / "s", nil) as path, closing(RedisLookup(path, PATIENT_S)) as lookup:
         assert lookup.hget("key", "field") is None
 
 
