@@ -37,6 +37,14 @@ class Raw(asyncio.DatagramProtocol):
             data = await self.replies.get()
         return parse(data, at=0.0, sent=False, transport="udp")
 
+    async def hears_only(self, what: int | str, within: float = 5.0) -> SipMessage:
+        """The next message of this status or method; others are passed over."""
+        while (heard := await self.hears(within)).status != what and (
+            heard.method != what or heard.status is not None
+        ):
+            pass
+        return heard
+
     async def asks(self, data: bytes, to: tuple[str, int], within: float = 5.0) -> SipMessage:
         """Send, and the final answer that comes."""
         self.sends(data, to)
@@ -64,7 +72,7 @@ async def raw_socket(address: str, port: int = 0) -> AsyncIterator[Raw]:
         transport.close()
 
 
-def request(method: str, uri: str, source: str, **changes: str) -> bytes:
+def request(method: str, uri: str, source: str, sdp: str = "", **changes: str) -> bytes:
     """A request as text. `changes` replace header values; an empty value leaves the header out.
 
     Header names are written with underscores: `Max_Forwards="0"`.
@@ -78,11 +86,12 @@ def request(method: str, uri: str, source: str, **changes: str) -> bytes:
         "Call_ID": f"raw-{number}@{source}",
         "CSeq": f"1 {method}",
         "Contact": f"<sip:raw@{source}>",
-        "Content_Length": "0",
+        "Content_Type": "application/sdp" if sdp else "",
+        "Content_Length": str(len(sdp)),
         **changes,
     }
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
-    return "\r\n".join([f"{method} {uri} SIP/2.0", *lines, "", ""]).encode("utf-8")
+    return "\r\n".join([f"{method} {uri} SIP/2.0", *lines, "", sdp]).encode("utf-8")
 
 
 def answer(
@@ -123,3 +132,34 @@ async def raw_call(
     while (ok := await caller.hears()).status != 200:
         pass
     return RawCall(caller, ok, heard)
+
+
+def reply(asked: SipMessage, status: str, source: str, tag: str = "", sdp: str = "") -> bytes:
+    """The answer to a request that came in; `status` with its reason, `tag` for a To without."""
+    copied = ("via", "record-route", "from", "call-id", "cseq")
+    lines = [f"{name}: {value}" for name, value in asked.headers if name.lower() in copied]
+    to = asked.header("To")
+    lines.append(f"To: {to}" if ";tag=" in to else f"To: {to};tag={tag}")
+    lines.append(f"Contact: <sip:raw@{source}>")
+    lines += ["Content-Type: application/sdp"] * bool(sdp) + [f"Content-Length: {len(sdp)}"]
+    return "\r\n".join([f"SIP/2.0 {status}", *lines, "", sdp]).encode("utf-8")
+
+
+def inside(method: str, answered: SipMessage, source: str, cseq: int, **changes: str) -> bytes:
+    """The caller's request in the dialog that this answer to its INVITE made."""
+    routes = [part for value in answered.all("Record-Route") for part in value.split(",")]
+    dialog = {
+        "Route": ", ".join(reversed(routes)),
+        "From": answered.header("From"),
+        "To": answered.header("To"),
+        "Call_ID": answered.call_id,
+        "CSeq": f"{cseq} {method}",
+        **changes,
+    }
+    return request(method, answered.header("Contact").strip("<>"), source, **dialog)
+
+
+def sdp(host: str, port: int) -> str:
+    """One line of audio."""
+    lines = ("v=0", f"o=- 1 1 IN IP4 {host}", "s=-", f"c=IN IP4 {host}", "t=0 0")
+    return "\r\n".join((*lines, f"m=audio {port} RTP/AVP 8", ""))
