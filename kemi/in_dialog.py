@@ -119,7 +119,9 @@ def _write(sealed: Sealed, from_caller: bool) -> str:
     """From and To as the other side knows them. Returns ``from|to`` as the sender wrote them, for
     the answer; a part is empty where nothing was changed, and all of it where neither was.
     """
-    from_a, to_a, from_b, to_b = sealed[3:]
+    _, _, _, from_a, to_a, from_b, to_b, nameless, _ = sealed
+    if nameless and from_caller:
+        do.drop_display_names()
     if not from_b and not to_b:
         return ""
     if from_caller:

@@ -130,7 +130,8 @@ def _send(
     if is_behind_nat(contact, ip):
         do.name_real_contact()
     offered = worker.config.media and message.has_sdp()
-    sealed = Sealed(ident, tag_crc(tag), offered, near_from, near_to, far_from, far_to)
+    uris = near_from, near_to, far_from, far_to
+    sealed = Sealed(ident, tag_crc(tag), offered, *uris, not plan.keep_display, plan.emergency)
     do.record_route(worker.sealer.token(sealed, sip_call_id))
     if offered:
         do.flag(do.FLAG_OFFERED)

@@ -19,7 +19,7 @@ KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 VERSION = 1
 RECENT = 4096  # tokens kept opened, twice, about 1 KiB each
 _GET_TAG, _SET_TAG = 0x10, 0x11  # EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG (openssl/evp.h)
-_HEAD = 1 + 1 + 4 + 16  # version, offered, crc of the tag, call id
+_HEAD = 1 + 1 + 4 + 16  # version, three bits, crc of the tag, call id
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -31,7 +31,8 @@ class Sealed(NamedTuple):
 
     ``offered``: the INVITE carried an SDP offer, so a PRACK's SDP is a new offer and no answer.
     ``call``: our call id, 32 hex digits. ``tag_crc``: crc32 of the caller's From tag, which tells
-    the direction.
+    the direction. ``nameless``: the called side was not told the caller's display name. ``urgent``:
+    an emergency call, which goes on without a media relay.
     """
 
     call: str
@@ -41,6 +42,8 @@ class Sealed(NamedTuple):
     to_a: str
     from_b: str
     to_b: str
+    nameless: bool = False
+    urgent: bool = False
 
 
 class Sealer:
@@ -113,8 +116,9 @@ class Sealer:
         self._recent[token] = (sip_call_id, sealed)
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
-        call, crc, offered, from_a, to_a, from_b, to_b = sealed
-        head = b"%c%c%b%b" % (VERSION, offered, crc.to_bytes(4, "big"), bytes.fromhex(call))
+        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent = sealed
+        bits = offered | nameless << 1 | urgent << 2
+        head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
         box = self.encrypt(head + uris.encode(), sip_call_id.encode())
         text = binascii.b2a_base64(box, newline=False).translate(_URL_SAFE)
@@ -134,7 +138,11 @@ class Sealer:
             return None
         uris = plain[_HEAD:].decode().split("\0") if len(plain) > _HEAD else ("", "", "", "")
         crc = int.from_bytes(plain[2:6], "big")
-        sealed = Sealed(plain[6:_HEAD].hex(), crc, plain[1] == 1, *uris)
+        bits = plain[1]
+        offered, nameless, urgent = bool(bits & 1), bool(bits & 2), bool(bits & 4)
+        from_a, to_a, from_b, to_b = uris
+        ends = from_a, to_a, from_b, to_b
+        sealed = Sealed(plain[6:_HEAD].hex(), crc, offered, *ends, nameless, urgent)
         self._remember(token, sip_call_id, sealed)
         return sealed
 

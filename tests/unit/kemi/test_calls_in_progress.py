@@ -207,3 +207,23 @@ def test_a_second_ringing_is_recorded_once(gateway: Gateway) -> None:
     gateway.replies(reply(180, "Ringing"))
     gateway.replies(reply(180, "Ringing"))
     assert [event["e"] for event in gateway.events()] == ["start", "ring"]
+
+
+@pytest.mark.parametrize("method", ["ACK", "BYE", "INVITE"])
+def test_a_display_name_that_was_taken_away_does_not_come_back_inside_the_call(
+    gateway: Gateway, method: str
+) -> None:
+    route = established(gateway)
+    named = in_call(method, route, CALLER_AS_SENT, "caller-tag", CALLED_AS_SENT, TO_TAG)
+    ksr = gateway.receives(named.replace("From: <", 'From: "Rail" <'), PBX_NEW)
+    assert lines(ksr.sent[0].data)["From"] == f"<{CALLER_AS_SHOWN}>;tag=caller-tag"
+
+
+def test_a_display_name_that_was_told_stays(gateway: Gateway) -> None:
+    ksr = gateway.receives(invite("+74951230001", "+79160000001", display='"Ivan" '), NORTHLINE)
+    found = re.search(rb"Record-Route: (<.*?>)", ksr.sent[0].data)
+    assert found is not None
+    ids = "sip:+79160000001@192.0.2.2", "caller-tag", f"sip:+74951230001@{US}", TO_TAG
+    ack = in_call("ACK", found.group(1).decode(), *ids)
+    ksr = gateway.receives(ack.replace("From: <", 'From: "Ivan" <'), NORTHLINE)
+    assert lines(ksr.sent[0].data)["From"].startswith('"Ivan" <')

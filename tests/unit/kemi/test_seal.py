@@ -26,6 +26,8 @@ tokens = st.builds(
     uris,
     uris,
     uris,
+    st.booleans(),
+    st.booleans(),
 )
 
 
