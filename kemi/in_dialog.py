@@ -14,6 +14,9 @@ from kemi.worker import Worker
 # What we say in Allow. A REFER or a REGISTER with a call's token would be led wherever its sender
 # says, past every decision.
 METHODS = frozenset({"INVITE", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO", "OPTIONS"})
+# The SDP of these, and of an ACK, is an offer or an answer (RFC 6337, section 2.1); in an OPTIONS
+# or its answer it only tells what somebody could do (RFC 3261, section 11.2).
+NEGOTIATING = frozenset({"INVITE", "PRACK", "UPDATE"})
 
 
 def handle(worker: Worker, method: str) -> None:
@@ -61,6 +64,7 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
 
 def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:
     changed = _write(sealed, from_caller)
+    negotiating = worker.config.media and method in NEGOTIATING
     do.follow_reply_path()
     do.use_real_contact()
     if not _leads_to_neighbour(worker, sealed):
@@ -75,11 +79,11 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller)
-        if worker.config.media and message.has_sdp() and not _media(method, sealed):
+        if negotiating and message.has_sdp() and not _media(method, sealed):
             do.answer(503, "Service Unavailable")
             return
     if changed or method != "BYE":
-        do.remember(f"{sealed.call}|{changed}" if changed else f"{sealed.call}||")
+        do.remember(f"{sealed.call if negotiating else ''}|{changed or '|'}")
         do.watch_request()
     if not do.relay():
         do.answer(503, "Service Unavailable")

@@ -62,7 +62,7 @@ def dialog_reply(worker: Worker) -> None:
     contact = message.readable(message.contact)
     if contact and is_behind_nat(contact, message.source_ip()):
         do.name_real_contact()  # a 2xx names the target anew (RFC 3261, 12.2.1.2)
-    if worker.config.media:
+    if call:  # empty where the request could carry neither offer nor answer
         _media(call)
 
 

@@ -227,3 +227,45 @@ def test_a_display_name_that_was_told_stays(gateway: Gateway) -> None:
     ack = in_call("ACK", found.group(1).decode(), *ids)
     ksr = gateway.receives(ack.replace("From: <", 'From: "Ivan" <'), NORTHLINE)
     assert lines(ksr.sent[0].data)["From"].startswith('"Ivan" <')
+
+
+SDP = "v=0\no=- 1 1 IN IP4 192.0.2.2\ns=-\nc=IN IP4 192.0.2.2\nt=0 0\nm=audio 4000 RTP/AVP 8\n"
+
+
+def with_sdp(text: str) -> str:
+    body = SDP.replace("\n", "\r\n")
+    length = f"Content-Type: application/sdp\nContent-Length: {len(body)}"
+    return text.replace("Content-Length: 0", length) + SDP
+
+
+def call_by(gateway: Gateway, to: str) -> str:
+    """A call from extension 201 with an offer, answered; gives our Record-Route."""
+    ksr = gateway.receives(with_sdp(invite(to, "201", host=PBX_NEW[0])), PBX_NEW)
+    found = re.search(rb"Record-Route: (<.*?>)", ksr.sent[0].data)
+    assert found is not None
+    gateway.replies(with_sdp(reply(200, "OK")))
+    return found.group(1).decode()
+
+
+def asked_of_the_relay(gateway: Gateway) -> list[str]:
+    names = [effect.name for effect in gateway.ksr.effects]
+    return [name for name in names if name.startswith("rtpengine.")]
+
+
+def test_what_an_answer_to_options_could_do_is_no_offer(gateway_with_media: Gateway) -> None:
+    route = call_by(gateway_with_media, "89160000002")
+    ids = CALLER_AS_SENT, "caller-tag", CALLED_AS_SENT, TO_TAG
+    gateway_with_media.receives(with_sdp(in_call("OPTIONS", route, *ids)), PBX_NEW)
+    gateway_with_media.replies(with_sdp(reply(200, "OK").replace("7 INVITE", "8 OPTIONS")))
+    assert asked_of_the_relay(gateway_with_media) == []
+
+
+def test_an_update_and_its_answer_are_negotiated(gateway_with_media: Gateway) -> None:
+    route = call_by(gateway_with_media, "89160000002")
+    ids = CALLER_AS_SENT, "caller-tag", CALLED_AS_SENT, TO_TAG
+    gateway_with_media.receives(with_sdp(in_call("UPDATE", route, *ids)), PBX_NEW)
+    gateway_with_media.replies(with_sdp(reply(200, "OK").replace("7 INVITE", "8 UPDATE")))
+    assert asked_of_the_relay(gateway_with_media) == [
+        "rtpengine.rtpengine_offer",
+        "rtpengine.rtpengine_answer",
+    ]
