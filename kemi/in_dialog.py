@@ -57,8 +57,8 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     if not _leads_to_neighbour(worker, sealed):
         return
     if worker.config.media and message.has_sdp() and not do.media_answer(sealed.call):
+        # Without its ACK the call would be hung up; without the relay it may be heard.
         do.log_error(f"call {sealed.call}: the media relay did not take the SDP of an ACK")
-        return
     do.relay()
 
 
@@ -79,8 +79,8 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller)
-        if negotiating and message.has_sdp() and not _media(method, sealed):
-            do.answer(503, "Service Unavailable")
+        if negotiating and message.has_sdp() and not _media(method, sealed) and not sealed.urgent:
+            _refuse(method)
             return
     if changed or method != "BYE":
         do.remember(f"{sealed.call if negotiating else ''}|{changed or '|'}")
@@ -101,6 +101,14 @@ def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
         "neighbour's; if it is one, add it to the sources of its carrier or PBX"
     )
     return False
+
+
+def _refuse(method: str) -> None:
+    """The media relay is not there. A re-INVITE is answered with a transaction, or its ACK would go
+    on to the other side (RFC 3261, section 17.2.1).
+    """
+    say = do.answer_invite if method == "INVITE" else do.answer
+    say(503, "Service Unavailable")
 
 
 def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:

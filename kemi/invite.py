@@ -139,6 +139,8 @@ def _send(
             _give_up(worker, ident, "no media relay")
             return
     if not try_next(worker, Pending(ident, near_from, near_to, user, addresses, 0, plan.retry)):
+        if offered and worker.media is not None:
+            worker.media.release(ident)
         _give_up(worker, ident, "no address could be reached")
 
 

@@ -269,3 +269,24 @@ def test_an_update_and_its_answer_are_negotiated(gateway_with_media: Gateway) ->
         "rtpengine.rtpengine_offer",
         "rtpengine.rtpengine_answer",
     ]
+
+
+def test_an_ack_goes_on_when_the_media_relay_is_down(gateway_with_media: Gateway) -> None:
+    route = call_by(gateway_with_media, "112")
+    ids = CALLER_AS_SENT, "caller-tag", f"sip:112@{US}", TO_TAG
+    ack = with_sdp(in_call("ACK", route, *ids))
+    assert len(gateway_with_media.receives(ack, PBX_NEW, relay_is_up=False).sent) == 1
+
+
+@pytest.mark.parametrize(("to", "goes_on"), [("112", True), ("89160000002", False)])
+def test_a_refresh_with_the_media_relay_down(
+    gateway_with_media: Gateway, to: str, goes_on: bool
+) -> None:
+    route = call_by(gateway_with_media, to)
+    ids = CALLER_AS_SENT, "caller-tag", f"sip:{to}@{US}", TO_TAG
+    again = with_sdp(in_call("INVITE", route, *ids))
+    ksr = gateway_with_media.receives(again, PBX_NEW, relay_is_up=False)
+    assert len(ksr.sent) == (1 if goes_on else 0)
+    # With a transaction, so that its ACK ends here and reaches nobody who never saw the INVITE.
+    said = [(answer.status, answer.stateful) for answer in ksr.replies]
+    assert said == ([] if goes_on else [(503, True)])
