@@ -30,7 +30,7 @@ _TRY = Template(("e", "c", "dst"), ("t", "n"))
 _RING = Template(("e", "c"), ("t", "status"))
 _ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
 _UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
-_END = Template(("e", "c", "side", "how", "reason"), ("t", "status"))
+_END = Template(("e", "c", "side", "how", "reason", "tt"), ("t", "status"))
 
 # (to, shown, dialled, dst, From and To as written): the part of a start that tells where the call
 # goes and how it is written there.
@@ -111,6 +111,15 @@ def update(
 
 
 def end(
-    journal: Journal, ident: str, *, side: str, how: str, status: int, reason: str = ""
+    journal: Journal,
+    ident: str,
+    *,
+    side: str,
+    how: str,
+    status: int,
+    reason: str = "",
+    called_tag: str = "",
 ) -> None:
-    journal.write(_END.line(("end", ident, side, how, reason, time_ns() // 1000, status)))
+    """``called_tag``: of the dialog that a BYE ends; an INVITE that forked may have several."""
+    values = ("end", ident, side, how, reason, called_tag, time_ns() // 1000, status)
+    journal.write(_END.line(values))

@@ -39,7 +39,7 @@ def handle(worker: Worker, method: str) -> None:
     elif method == "CANCEL" and not do.matches_transaction():
         do.answer(481, "Call/Transaction Does Not Exist")
     elif do.well_formed_inside() and not do.is_retransmission():
-        _request(worker, method, sealed, from_caller)
+        _request(worker, method, sealed, from_caller, tag)
 
 
 def _of_no_call(method: str) -> None:
@@ -62,7 +62,7 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     do.relay()
 
 
-def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:
+def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag: str) -> None:
     changed = _write(sealed, from_caller)
     negotiating = worker.config.media and method in NEGOTIATING
     do.follow_reply_path()
@@ -71,11 +71,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> 
         do.answer(403, "Forbidden")
         return
     if method == "BYE":
-        events.end(
-            worker.journal, sealed.call, side="a" if from_caller else "b", how="bye", status=200
-        )
-        if worker.media is not None:
-            worker.media.release(sealed.call)
+        _hang_up(worker, sealed, from_caller, tag)
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller)
@@ -101,6 +97,16 @@ def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
         "neighbour's; if it is one, add it to the sources of its carrier or PBX"
     )
     return False
+
+
+def _hang_up(worker: Worker, sealed: Sealed, from_caller: bool, tag: str) -> None:
+    """The dialog is over, and with it the call, unless the INVITE forked and was answered more than
+    once: then the caller hangs up all but one (RFC 3261, section 13.2.2.4).
+    """
+    side, called_tag = ("a", message.to_tag()) if from_caller else ("b", tag)
+    events.end(worker.journal, sealed.call, side=side, how="bye", status=200, called_tag=called_tag)
+    if worker.media is not None:
+        worker.media.release(sealed.call, called_tag)
 
 
 def _refuse(method: str) -> None:

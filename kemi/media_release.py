@@ -24,12 +24,16 @@ class MediaRelease:
         self._number = 0
         self.lost = 0
 
-    def release(self, call: str) -> None:
-        """Free the ports of the call with this id. ng protocol: cookie, then a bencoded command."""
+    def release(self, call: str, called_tag: str = "") -> None:
+        """Free the ports of the call with this id, or those of one answer to it, and all with the
+        last one. ng protocol: cookie, then a bencoded command.
+        """
         self._number += 1
-        text = f"{self._number}-{call} d7:call-id{len(call)}:{call}7:command6:deletee"
+        text = f"{self._number}-{call} d7:call-id{len(call)}:{call}7:command6:delete"
+        if called_tag:
+            text += f"8:from-tag{len(called_tag.encode())}:{called_tag}"
         try:
-            self._socket.send(text.encode("ascii"))
+            self._socket.send(f"{text}e".encode())
         except OSError as error:
             # Refused: what was sent before found nobody. Either way this one is not delivered.
             self.lost += 1

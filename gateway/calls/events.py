@@ -96,7 +96,10 @@ class Update(msgspec.Struct, tag_field="e", tag="update", frozen=True, kw_only=T
 
 
 class End(msgspec.Struct, tag_field="e", tag="end", frozen=True, kw_only=True):
-    """The call is over, or never came about. A time-out of set-up has status 408, else 0."""
+    """The call is over, or never came about. A time-out of set-up has status 408, else 0.
+
+    `tt`: To tag of the answer that a BYE takes back; empty ends the call, however it was answered.
+    """
 
     c: CallId
     t: Micros
@@ -104,6 +107,7 @@ class End(msgspec.Struct, tag_field="e", tag="end", frozen=True, kw_only=True):
     how: Literal["bye", "cancel", "reject", "failed", "timeout"]
     status: Status = 0
     reason: str = ""
+    tt: str = ""
 
 
 Event: TypeAlias = Start | Try | Ring | Answer | Update | End

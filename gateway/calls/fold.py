@@ -19,6 +19,7 @@ from gateway.calls.events import Answer, End, Event, Party, Ring, Start, Try, Up
 _REFRESHING = ("INVITE", "UPDATE")
 
 _One = TypeVar("_One", bound=Event)
+_Tagged = TypeVar("_Tagged", Answer, End)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,7 +48,9 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     attempt: Try | None = None  # the last one
     attempts: int = 0
     ring: Ring | None = None
-    answer: Answer | None = None
+    answer: Answer | None = None  # the earliest of those not hung up, else the earliest
+    forks: tuple[Answer, ...] = ()  # answers with other tags: the INVITE forked at the far side
+    byes: tuple[End, ...] = ()  # the first BYE of each dialog
     a: Heard = Heard()
     b: Heard = Heard()
     undone: End | None = None  # the attempt to set it up ended
@@ -56,11 +59,17 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def end(self) -> End | None:
         """What ended the call, None while it is not over."""
-        if self.answer is not None:
-            return self.over
-        if self.undone is None or self.over is None:
-            return self.undone or self.over
-        return _earliest(self.undone, self.over)
+        if self.answer is None:
+            ends = [self.undone, self.over, *self.byes]
+        else:
+            ends = [self.over, self._hung_up(self.answer)]
+        return min(filter(None, ends), key=_order, default=None)
+
+    def _hung_up(self, answer: Answer) -> End | None:
+        """The BYE after which none of the answers was left."""
+        answered = {one.tt for one in (answer, *self.forks)}
+        byes = [bye for bye in self.byes if bye.tt in answered]
+        return max(byes, key=_order) if len(byes) == len(answered) else None
 
     @property
     def ended(self) -> bool:
@@ -98,9 +107,12 @@ def fold(call: Call | None, event: Event) -> Call:
     elif isinstance(event, Ring):
         changes["ring"] = _earliest(known.ring, event)
     elif isinstance(event, Answer):
-        changes["answer"] = _earliest(known.answer, event)
+        changes |= _answers(known, event, known.byes)
     elif isinstance(event, Update):
         changes[event.side] = _hear(known.a if event.side == "a" else known.b, event)
+    elif _ends_a_call(event) and event.tt:
+        changes["byes"] = byes = _by_tag(known.byes, event)
+        changes |= _answers(known, None, byes)
     elif _ends_a_call(event):
         changes["over"] = _earliest(known.over, event)
     else:
@@ -149,6 +161,23 @@ def _order(event: Event) -> tuple[int, bytes]:
 
 def _earliest(known: _One | None, event: _One) -> _One:
     return event if known is None else min(known, event, key=_order)
+
+
+def _by_tag(known: Iterable[_Tagged], event: _Tagged) -> tuple[_Tagged, ...]:
+    """The earliest of each tag, in the order of their tags."""
+    found = {one.tt: one for one in known}
+    found[event.tt] = _earliest(found.get(event.tt), event)
+    return tuple(found[tag] for tag in sorted(found))
+
+
+def _answers(known: Call, event: Answer | None, byes: Iterable[End]) -> dict[str, object]:
+    """The answer that counts, and the others. Nearly always there is one."""
+    found = known.forks if known.answer is None else (known.answer, *known.forks)
+    if event is not None:
+        found = _by_tag(found, event)
+    over = {bye.tt for bye in byes}
+    ordered = sorted(found, key=lambda answer: (answer.tt in over, _order(answer)))
+    return {"answer": ordered[0], "forks": tuple(ordered[1:])} if ordered else {}
 
 
 def _latest(known: Try | None, event: Try) -> Try:

@@ -23,10 +23,10 @@ anything: st.SearchStrategy[Event] = st.one_of(
     st.builds(lambda s, tag, ctc: answer(s, tt=tag, ctc=ctc), seconds, st.sampled_from("xy"), text),
     st.builds(lambda side, n, s, ctc, m: update(side, n, s, ctc=ctc, m=m), st.sampled_from("ab"),
               st.integers(1, 20), seconds, text, st.sampled_from(["INVITE", "UPDATE", "INFO"])),
-    st.builds(lambda side, how, s, status: end(side, how, s, status=status),
+    st.builds(lambda side, how, s, status, tag: end(side, how, s, status=status, tt=tag),
               st.sampled_from(["a", "b", "gw"]),
               st.sampled_from(["bye", "cancel", "reject", "failed", "timeout"]), seconds,
-              st.sampled_from([0, 408, 486, 503])),
+              st.sampled_from([0, 408, 486, 503]), st.sampled_from(["", "x", "y"])),
 )  # fmt: skip
 several = st.lists(anything, min_size=1, max_size=12)
 
@@ -117,3 +117,22 @@ def test_only_a_target_refresh_request_moves_the_target() -> None:
 
     assert target(call, "b") == Target("sip:b@192.0.2.9", "192.0.2.9:5060/udp")
     assert target(call, "a") == Target("sip:carrier@127.9.9.11:5060", "127.9.9.11:5060/udp")
+
+
+def test_a_call_answered_twice_lasts_until_its_last_answer_is_hung_up() -> None:
+    """The far side forked; the caller keeps one answer (RFC 3261, 13.2.2.4)."""
+    twice = [start(), answer(3, tt="x"), answer(3.1, tt="y")]
+    surplus, real = end("a", "bye", 3.2, tt="x"), end("b", "bye", 40, tt="y")
+
+    kept = fold_all(None, [*twice, surplus])
+
+    assert (kept.phase, kept.answer) == ("live", answer(3.1, tt="y"))
+    assert fold_all(kept, [real]).end == real
+    assert fold_all(None, [*twice, end("a", "bye", 9, tt="y")]).answer == answer(3, tt="x")
+    assert fold_all(kept, [end("gw", "timeout", 30)]).end == end("gw", "timeout", 30)
+
+
+def test_an_early_dialog_that_is_given_up_ends_no_other() -> None:
+    given_up = [start(), ring(), end("a", "bye", 2, tt="early"), answer(3, tt="y")]
+
+    assert fold_all(None, given_up).phase == "live"

@@ -290,3 +290,18 @@ def test_a_refresh_with_the_media_relay_down(
     # With a transaction, so that its ACK ends here and reaches nobody who never saw the INVITE.
     said = [(answer.status, answer.stateful) for answer in ksr.replies]
     assert said == ([] if goes_on else [(503, True)])
+
+
+def test_a_bye_names_the_answer_that_it_takes_back(gateway: Gateway) -> None:
+    route = established(gateway)
+    gateway.receives(
+        in_call("BYE", route, CALLER_AS_SENT, "caller-tag", CALLED_AS_SENT, "of-a-fork"), PBX_NEW
+    )
+    gateway.receives(
+        in_call("BYE", route, CALLED_AS_SENT, TO_TAG, CALLER_AS_SHOWN, "caller-tag", cseq=1),
+        ("192.0.2.18", 5060),
+    )
+    assert [(event["side"], event["tt"]) for event in gateway.events()[-2:]] == [
+        ("a", "of-a-fork"),
+        ("b", TO_TAG),
+    ]

@@ -53,3 +53,13 @@ def test_a_relay_that_is_down_is_said_with_the_count_and_stops_no_call() -> None
     release.close()
     assert release.lost >= 1
     assert f"{release.lost} releases were lost" in said[-1]
+
+
+def test_of_a_forked_call_only_the_answer_that_was_hung_up_is_released(
+    relay: socket.socket,
+) -> None:
+    release = MediaRelease(f"udp:127.0.0.1:{relay.getsockname()[1]}", print)
+    release.release(CALL, "called-1")
+    told = decode(relay.recv(2000).split(b" ", 1)[1])
+    release.close()
+    assert told == {"command": "delete", "call-id": CALL, "from-tag": "called-1"}
