@@ -36,8 +36,6 @@ def handle(worker: Worker, method: str) -> None:
         _acknowledge(worker, sealed, from_caller)
     elif method not in METHODS:
         do.answer_method_not_allowed()
-    elif method == "CANCEL" and not do.matches_transaction():
-        do.answer(481, "Call/Transaction Does Not Exist")
     elif do.well_formed_inside() and not do.is_retransmission():
         _request(worker, method, sealed, from_caller, tag)
 
@@ -78,6 +76,8 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
         if negotiating and message.has_sdp() and not _media(method, sealed) and not sealed.urgent:
             _refuse(method)
             return
+        if changed and method == "INVITE":
+            do.cancel_as_written()
     if changed or method != "BYE":
         do.remember(f"{sealed.call if negotiating else ''}|{changed or '|'}")
         do.watch_request()

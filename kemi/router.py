@@ -68,7 +68,7 @@ class Router:
             if not ksr_effects.hops_left():
                 if method != "ACK":
                     ksr_effects.answer(483, "Too Many Hops")
-            elif inside:
+            elif inside and method != "CANCEL":
                 in_dialog.handle(self.worker, method)
             else:
                 self._outside_dialogs(method, peer)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sip.people import World
+from tests.sip.people import CARRIERS, PBXS, World
+from tests.sip.raw import inside, raw_socket, reply, request
 
 pytestmark = pytest.mark.asyncio
 
@@ -62,3 +63,43 @@ async def test_a_person_who_declines_ends_the_call_out(world: World) -> None:
         call = await pbx.calls("+79161234567")
         assert await call.until_final() == 603
         await call.until_over()
+
+
+@pytest.mark.parametrize("routed", [True, False])
+async def test_a_reinvite_is_cancelled_as_it_was_written(world: World, routed: bool) -> None:
+    """By the called side, which knows the caller under another name than the caller itself."""
+    us, near = world.stack.address, world.stack.host(PBXS["old"])
+    far = world.stack.host(CARRIERS["northline"])
+    async with raw_socket(near, 5060) as pbx, raw_socket(far, 5060) as carrier:
+        asked = {"From": f"<sip:101@{near}>;tag=caller", "Contact": f"<sip:101@{near}>"}
+        pbx.sends(request("INVITE", f"sip:+79161234567@{us[0]}", near, **asked), us)
+        invite = await carrier.hears_only("INVITE")
+        carrier.sends(reply(invite, "200 OK", far, "called"), us)
+        answered = await pbx.hears_only(200)
+        pbx.sends(inside("ACK", answered, near, 1), us)
+        again = {
+            "Via": f"SIP/2.0/UDP {far};branch=z9hG4bK{invite.call_id}",
+            "From": f"{invite.header('To')};tag=called",
+            "To": invite.header("From"),
+            "Call_ID": invite.call_id,
+            "Route": ", ".join(invite.all("Record-Route")),
+        }
+        uri = f"sip:101@{near}"
+        carrier.sends(request("INVITE", uri, far, CSeq="9 INVITE", **again), us)
+        ringing = await pbx.hears_only("INVITE")
+        pbx.sends(reply(ringing, "180 Ringing", near), us)
+        await carrier.hears_only(180)
+        if not routed:
+            again["Route"] = ""
+        carrier.sends(request("CANCEL", uri, far, CSeq="9 CANCEL", **again), us)
+        cancel = await pbx.hears_only("CANCEL")
+        pbx.sends(reply(cancel, "200 OK", near), us)
+        pbx.sends(reply(ringing, "487 Request Terminated", near), us)
+        await carrier.hears_only(487)
+        carrier.sends(request("ACK", uri, far, CSeq="9 ACK", **again), us)
+        pbx.sends(inside("BYE", answered, near, 2), us)
+        carrier.sends(reply(await carrier.hears_only("BYE"), "200 OK", far), us)
+        await pbx.hears_only(200)
+    assert [cancel.header(name) for name in ("From", "To")] == [
+        ringing.header(name) for name in ("From", "To")
+    ]
