@@ -16,7 +16,7 @@ from kemi.worker import Worker
 REDIRECTS_BECOME = (480, "Temporarily Unavailable")
 CHALLENGES_BECOME = (503, "Service Unavailable")
 # Too long a silence after ringing is a person who does not answer: no other address is tried.
-NO_ANSWER = (408, 487)
+NO_ANSWER = (408, 480, 487)
 
 
 def invite_reply(worker: Worker) -> None:

@@ -305,3 +305,10 @@ def test_a_bye_names_the_answer_that_it_takes_back(gateway: Gateway) -> None:
         ("a", "of-a-fork"),
         ("b", TO_TAG),
     ]
+
+
+def test_a_phone_that_rang_until_its_pbx_gave_up_is_not_rung_elsewhere(gateway: Gateway) -> None:
+    ksr = gateway.receives(invite("+74951230001", "+79160000001"), NORTHLINE)
+    gateway.replies(reply(180, "Ringing"))
+    gateway.fails(480)
+    assert len(ksr.sent) == 1
