@@ -109,7 +109,8 @@ def invite_failed(worker: Worker) -> None:
     pending = Pending.read(do.remembered())
     status = do.failure_status()
     if do.was_cancelled():
-        _end(worker, pending.call, "cancel", status)
+        # A far side that stayed silent ran into our timer; the caller hears 487 (RFC 3261, 9.2).
+        _end(worker, pending.call, "cancel", 487 if status == 408 else status)
         return
     rang = do.is_flagged(do.FLAG_RANG)
     do.unflag(do.FLAG_RANG)  # the next address has yet to ring

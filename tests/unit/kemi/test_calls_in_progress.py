@@ -312,3 +312,10 @@ def test_a_phone_that_rang_until_its_pbx_gave_up_is_not_rung_elsewhere(gateway: 
     gateway.replies(reply(180, "Ringing"))
     gateway.fails(480)
     assert len(ksr.sent) == 1
+
+
+def test_a_cancelled_call_is_recorded_as_its_caller_heard_it(gateway: Gateway) -> None:
+    gateway.receives(invite("+74951230001", "+79160000001"), NORTHLINE)
+    gateway.fails(408, cancelled=True)
+    end = gateway.events()[-1]
+    assert (end["how"], end["status"]) == ("cancel", 487)
