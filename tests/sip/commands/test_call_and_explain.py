@@ -42,7 +42,8 @@ def test_a_call_is_placed_and_told_to_a_script(
     assert tuple(told[name] for name in names) == expected
     assert told["call_record"]["id"] == told["call_id"]
     assert told["call_record"]["talk_ms"] >= 1000
-    assert told["post_dial_delay_ms"] > 0
+    # SIPp notes the time after it has sent: on a busy machine that is when the answer is there.
+    assert told["post_dial_delay_ms"] >= 0
 
 
 @pytest.mark.parametrize(("answer", "status"), [("busy", 486), ("noanswer", 487)])
