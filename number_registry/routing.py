@@ -73,9 +73,7 @@ def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
     """Rescue services: by the carrier of the caller's site, with the site's call-back number,
     before every limit.
     """
-    trace = [
-        ("emergency", f"{digits} is an emergency number: it comes before every other rule")
-    ]
+    trace = [("emergency", f"{digits} is an emergency number: it comes before every other rule")]
     person = directory.person(call.caller, call.peer.name)
     site = directory.site(person.site if person else "")
     if site is None:

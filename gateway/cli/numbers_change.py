@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import csv
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -31,7 +31,7 @@ from gateway.cli.registry import (
     yes_option,
 )
 from number_registry.errors import RefuseError
-from number_registry.operations import imports, numbers
+from number_registry.operations import imports, moves, numbers
 from number_registry.operations import undo as taking_back
 from number_registry.operations.imports import ImportFacts, ImportRequest, RowError
 from number_registry.operations.numbers import RECORDINGS, SCENARIOS, STATES, SetFields, SetState
@@ -228,8 +228,10 @@ def undo_numbers(operation: int | None, yes: bool, as_json: bool) -> None:
 def undo(operation: int | None, verbs: str, yes: bool, as_json: bool) -> None:
     """What `numbers undo` and `pbx undo` share."""
 
-    def taken(connection: Connection) -> Awaitable[Applied]:
-        return taking_back.undo(connection, actor(), operation, verbs)
+    async def taken(connection: Connection) -> Applied:
+        done = await taking_back.undo(connection, actor(), operation, verbs)
+        await moves.published(connection, moves.NOTICED_S)
+        return done
 
     confirm(f"Take operation {operation or '(the last one)'} back?", yes)
     applied = run(this_home(), taken)

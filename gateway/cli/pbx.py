@@ -260,7 +260,7 @@ def _move(
 def _prepared(plan: MovePlan, report: dict[str, Any], as_json: bool) -> None:
     async def gathered(connection: Connection) -> tuple[int, bool]:
         move = await moves.prepare(connection, plan, progress)
-        return move, await moves.published(connection)
+        return move, await moves.published(connection, progress=progress)
 
     with bar() as progress:
         move, published = run(this_home(), gathered)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from number_registry.errors import AbortError
 from number_registry.operations import ledger
 from number_registry.operations.move_plan import (
     Candidate,
@@ -51,8 +52,9 @@ __all__ = [
 ]
 
 BATCH = 5000  # numbers in one transaction: some 0.2 s, and what a kill -9 costs at most
-PUBLISHED_S = 10.0  # that calls are routed by a prepared group is worth waiting for so long
-LOOK_S = 0.01
+PUBLISHED_S = 120.0  # for a publisher that works; 100,000 numbers take it some seconds
+NOTICED_S = 5.0  # for a flip, which takes milliseconds
+LOOK_S = 0.02
 
 
 async def read(connection: Connection, request: Move, old: str | None) -> MoveFacts:
@@ -148,17 +150,22 @@ async def _group(connection: Connection, plan: MovePlan) -> int:
     return int(await connection.fetchval(SQL["make_move_group"], name, plan.old.id, *plan.share))
 
 
-async def published(connection: Connection, patience_s: float = PUBLISHED_S) -> bool:
+async def published(
+    connection: Connection, patience_s: float = PUBLISHED_S, progress: Progress = silent
+) -> bool:
     """Whether calls are routed by all that is committed now; waits for it a while.
 
     A pointer that moves before its numbers are published in its group moves only those that are.
     While no publisher works calls go on by the old copy, and get all of it at once later.
     """
     newest = await connection.fetchval(SQL["newest_change"])
+    before = await connection.fetchval(SQL["count_changes"], newest)
     deadline = time.monotonic() + patience_s
     while await connection.fetchval(SQL["changes_waiting"], newest, PUBLISHER):
         if time.monotonic() > deadline:
             return False
+        waiting = await connection.fetchval(SQL["count_changes"], newest)
+        progress("publishing", before - waiting, before)
         await asyncio.sleep(LOOK_S)
     return True
 
@@ -211,13 +218,22 @@ def _summary(move: Record) -> str:
 
 
 async def apply(connection: Connection, plan: MovePlan, progress: Progress = silent) -> Applied:
-    """Prepare what is not prepared, then flip. `Applied.undo` flips back."""
+    """Prepare what is not prepared, then flip. `Applied.undo` flips back.
+
+    Raises ConflictError, and AbortError where the gateway does not publish what was prepared.
+    """
     if not plan.changes:
         return Applied(None, "nothing")
     move = await prepare(connection, plan, progress)
     await verify(connection, move)
-    await published(connection)
-    return await flip(connection, plan.actor, move)
+    if not await published(connection, PUBLISHED_S, progress):
+        raise AbortError(
+            f"move {move} is prepared, but the gateway has not published all of it in"
+            f" {PUBLISHED_S:g} s, so nothing was moved: look at ./portgate doctor, then try again"
+        )
+    applied = await flip(connection, plan.actor, move)
+    await published(connection, NOTICED_S)
+    return applied
 
 
 async def undo(connection: Connection, actor: str, undone: Record) -> Applied:

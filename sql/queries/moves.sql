@@ -108,6 +108,9 @@ UPDATE moves SET state = 'prepared', prepared_at = now() WHERE id = $1 AND state
 -- name: newest_change
 SELECT coalesce(max(id), 0) FROM publish_changes;
 
+-- name: count_changes
+SELECT count(*) FROM publish_changes WHERE id <= $1;
+
 -- name: changes_waiting
 -- Whether some publisher has these before it; where none works (it holds lock $2) nobody is waited for.
 SELECT EXISTS (SELECT FROM publish_changes WHERE id <= $1)
