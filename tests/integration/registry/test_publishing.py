@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 import gateway.publisher
 from number_registry import cache_layout as layout
 from number_registry.cache_layout import Change
+from number_registry.directory import NumberRoute
 from number_registry.model import PbxState, Scenario, State
 from number_registry.publish.outbox import LOCK
 from number_registry.store.pool import Connection, connect
@@ -45,8 +46,9 @@ async def test_the_whole_company_is_published(host: Host, sql: Connection, redis
 async def test_routing_learns_carrier_state_pbx_and_scenario(host: Host) -> None:
     async with host.running():
         moscow, kazan = host.route("+74951230015"), host.route("+78432220000")
-        assert moscow == ((("northline", State.IN_SERVICE),), "new", Scenario.DIRECT)
-        assert kazan == ((("volga_city", State.IN_SERVICE),), "old", Scenario.SCRIPT)
+        north, volga = (("northline", State.IN_SERVICE),), (("volga_city", State.IN_SERVICE),)
+        assert moscow == NumberRoute(north, "new", Scenario.DIRECT)
+        assert kazan == NumberRoute(volga, "old", Scenario.SCRIPT)
         assert host.route("+74951239999") is None
 
 
