@@ -44,9 +44,7 @@ def files(folder: Path) -> list[Path]:
     ]
 
 
-def load(
-    folder: Path, overrides: Overrides | None = None, in_use: InUse | None = None
-) -> Loaded:
+def load(folder: Path, overrides: Overrides | None = None, in_use: InUse | None = None) -> Loaded:
     """Load every carrier file of a folder. ``overrides``: carrier -> trunk -> {sources, proxies}
     from local settings. ``in_use``: what calls are read by now: one whose file is broken or clashes
     stays as it was (None where that is not at hand), and no newcomer takes a network from it.

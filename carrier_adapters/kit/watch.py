@@ -1,4 +1,7 @@
-"""Calls a hook under watch: a stop-watch, a limit of time, and an eye on what it reaches for."""
+"""Calls a hook under watch: a stop-watch, a limit of time, and an eye on what it reaches for.
+
+Time is that of the processor: a busy machine makes no carrier slow.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ T = TypeVar("T")
 
 LIMIT_S = 0.001  # of one reading
 GIVE_UP_S = 0.25  # after which a call is broken off
-TRIES = 4  # a slow one is measured again: on a busy machine somebody else had the processor
+TRIES = 4  # a slow one is measured again: the first call may pay for a cold cache
 _REACHING = (
     *("open", "os.", "socket.", "subprocess.", "import", "exec", "compile", "shutil.", "tempfile."),
     *("glob.", "pathlib.", "ctypes.", "urllib.", "http.", "signal.", "time.sleep", "sqlite3."),
@@ -48,18 +51,18 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def watch() -> Iterator[None]:
-    """Within it `timed` works. In the main thread only, since it needs the alarm signal."""
+    """Within it `timed` works. In the main thread only, since it needs a signal."""
     global _installed
     if not _installed:
         # datetime.strptime imports it at its first call, which is no fault of a hook
         importlib.import_module("_strptime")
         sys.addaudithook(_audit)  # for good: it cannot be taken off, and sleeps outside `timed`
         _installed = True
-    before = signal.signal(signal.SIGALRM, _ring)
+    before = signal.signal(signal.SIGPROF, _ring)
     try:
         yield
     finally:
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
 
 
 def timed(call: Callable[[], T]) -> tuple[T, float]:
@@ -77,14 +80,14 @@ def timed(call: Callable[[], T]) -> tuple[T, float]:
 
 def _once(call: Callable[[], T]) -> tuple[T, float]:
     global _watching
-    signal.setitimer(signal.ITIMER_REAL, GIVE_UP_S)
+    signal.setitimer(signal.ITIMER_PROF, GIVE_UP_S)
     try:
         _watching = True
-        began = time.perf_counter()
+        began = time.thread_time()
         try:
             result = call()
-            return result, time.perf_counter() - began
+            return result, time.thread_time() - began
         finally:
             _watching = False
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
