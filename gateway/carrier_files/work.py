@@ -59,11 +59,15 @@ def put(
             (at_work / f"{change.name}.py").unlink()
             outcome.done.append(change)
             continue
+        path = source / f"{change.name}.py"
+        text = path.read_bytes()
         report = checking.report(source, change.name, overrides, standing)
         if report["ok"]:
-            _refuse_foreign_address(report, source, change.name, listens)
+            _refuse_foreign_address(report, path, listens)
+        if report["ok"] and path.read_bytes() != text:
+            _refuse(report, "", "the file was changed while it was checked", "Apply it again")
         if report["ok"]:
-            _copy(source / f"{change.name}.py", at_work / f"{change.name}.py")
+            _copy(text, at_work / path.name)
             standing.add(change.name)
             outcome.done.append(change)
         else:
@@ -71,24 +75,25 @@ def put(
     return outcome
 
 
-def _refuse_foreign_address(report: Report, source: Path, name: str, listens: str) -> None:
-    carrier = loader.load_file(source / f"{name}.py")
-    for trunk in carrier.trunks:
+def _refuse(report: Report, where: str, what: str, mend: str) -> None:
+    report["ok"] = False
+    finding = {"check": "loads", "where": where, "what": what, "mend": mend, "line": 0}
+    report["findings"].append(finding)
+
+
+def _refuse_foreign_address(report: Report, path: Path, listens: str) -> None:
+    for trunk in loader.load_file(path).trunks:
         if trunk.receives_on not in ("", listens):
-            report["ok"] = False
             what = f"receives_on is {trunk.receives_on}, the gateway listens on {listens} only"
             mend = "Leave receives_on out, or set sip.address in portgate.toml and restart"
-            report["findings"].append(
-                {"check": "loads", "where": f"trunk {trunk.name}", "what": what, "mend": mend,
-                 "line": 0}
-            )  # fmt: skip
+            _refuse(report, f"trunk {trunk.name}", what, mend)
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(text: bytes, target: Path) -> None:
     """Whole or not at all: a SIP worker may look at any moment."""
     beside = target.with_name(f".{target.name}.new")
     with beside.open("wb") as file:
-        file.write(source.read_bytes())
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     beside.rename(target)
@@ -104,6 +109,13 @@ def notes(carrier: Carrier) -> list[str]:
                 f"trunk {trunk.name} wants {how}, which is not done yet: "
                 "a call out that is challenged fails with 503"
             )
+        if trunk.serves == "sims":
+            found.append(
+                f"trunk {trunk.name} brings calls that SIMs make, which are not carried yet: "
+                "all but calls to numbers of ours are refused"
+            )
+        if trunk.channels or trunk.calls_per_second:
+            found.append(f"trunk {trunk.name}: its limits are shown, calls are not held to them")
         if trunk.names:
             names = ", ".join(trunk.names)
             found.append(f"trunk {trunk.name}: {names} is not resolved yet, and not used")
