@@ -90,7 +90,7 @@ class Worker:
         return self._peers.knows(host)
 
     def _reload_carriers(self) -> None:
-        """Put changed carriers' files to work; a broken one keeps what was there before. About 0.2
+        """Put changed carriers' files to work; a broken one keeps what was there before. About 1
         ms a file.
         """
         current = generation(self._generation_path)
