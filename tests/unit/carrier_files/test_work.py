@@ -96,7 +96,8 @@ def test_a_hook_that_no_signal_interrupts_is_a_finding_after_the_deadline(
         file.write(HANGS)
     report = checking.report(source, "northline", {})
     assert not report["ok"]
-    assert "did not come to an end" in report["findings"][0]["what"]
+    # Which watch speaks first, the one inside or the deadline, is up to the interpreter.
+    assert "come to an end" in report["findings"][0]["what"]
 
 
 def test_a_skeleton_passes_once_it_is_filled_in(source: Path) -> None:
