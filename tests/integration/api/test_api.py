@@ -133,7 +133,8 @@ def test_pbxs_and_carriers_are_listed(api: Api) -> None:
 
     assert [pbx["name"] for pbx in pbxs] == ["new", "old"]
     assert all(pbx["addresses"] for pbx in pbxs)
-    assert [carrier["name"] for carrier in carriers] == ["northline", "volga_city"]
+    names = [carrier["name"] for carrier in carriers]
+    assert names == sorted(names) and {"northline", "volga_city"} <= set(names)
 
 
 def test_calls_come_newest_first_by_pages_each_once(with_calls: Api) -> None:
