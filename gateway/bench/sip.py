@@ -15,6 +15,7 @@ from typing import Any
 
 from gateway.bench.load import Load, put_load
 from gateway.bench.rigs import Rig, free_nets, native, ours
+from gateway.endpoints.sipp import EndpointError
 
 RATE = 500  # calls per second, equal for all: the cost of a call falls as the rate rises
 Say = Callable[[str], None]
@@ -88,9 +89,7 @@ async def highest_rate(folder: Path, rig: Rig, seconds: int, say: Say) -> int:
     good, bad = 0, 0
     rate = RATE
     while not bad or (bad - good) > bad // 20:
-        load = await _load(folder, rig, rate, seconds)
-        kept_up = load.seconds < seconds * 1.1 + 0.5
-        if load.clean and kept_up:
+        if await _keeps_up(folder, rig, rate, seconds):
             good = rate
         else:
             bad = rate
@@ -99,6 +98,14 @@ async def highest_rate(folder: Path, rig: Rig, seconds: int, say: Say) -> int:
             break
         rate = (good + bad) // 2 if bad else rate * 3 // 2
     return good
+
+
+async def _keeps_up(folder: Path, rig: Rig, rate: int, seconds: int) -> bool:
+    try:
+        load = await _load(folder, rig, rate, seconds)
+    except EndpointError:
+        return False  # so much was lost that calls never ended
+    return load.clean and load.seconds < seconds * 1.1 + 0.5
 
 
 def _line(found: dict[str, Measured]) -> str:

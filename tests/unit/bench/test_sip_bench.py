@@ -10,6 +10,7 @@ import pytest
 from gateway.bench import cpu, load, sip
 from gateway.bench.load import Load
 from gateway.bench.rigs import Rig
+from gateway.endpoints.sipp import EndpointError
 
 RIG = Rig("inbound", "127.1.1", "127.1.1.2:5060", (), ())
 
@@ -36,6 +37,19 @@ async def test_a_rate_that_sipp_could_not_keep_up_is_not_clean(
 
     monkeypatch.setattr(sip, "_load", loaded)
     assert await sip.highest_rate(tmp_path, RIG, 4, lambda line: None) <= 900
+
+
+@pytest.mark.asyncio
+async def test_a_rate_at_which_calls_never_end_is_not_clean_and_ends_no_bench(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    async def loaded(folder: Path, rig: Rig, rate: int, seconds: int) -> Load:
+        if rate > 900:
+            raise EndpointError("calls did not end")
+        return Load(rate * seconds, 0, 0, seconds, ())
+
+    monkeypatch.setattr(sip, "_load", loaded)
+    assert 850 <= await sip.highest_rate(tmp_path, RIG, 4, lambda line: None) <= 900
 
 
 def test_percentiles_come_from_the_calls_themselves() -> None:
