@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from carrier_adapters import loader
@@ -18,10 +19,14 @@ EXAMPLE = E164("79161234567")
 
 
 def overview(
-    rows: list[dict[str, Any]], source: Path, at_work: Path, overrides: Overrides
+    rows: list[dict[str, Any]],
+    source: Path,
+    at_work: Path,
+    overrides: Overrides,
+    said: Mapping[str, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """One entry for each carrier of the registry (`rows`, of the query list_carriers) and for each
-    file, by name.
+    file, by name. ``said``: ``up`` or ``down`` by a gateway's URI (gateway.health.said).
     """
     known = {row["name"]: row for row in rows}
     edited = loader.load(source, overrides)
@@ -33,7 +38,7 @@ def overview(
     for name in names:
         carrier = running.get(name) or edited.carriers.get(name)
         state, why = _state(name, signs, errors, running, known)
-        entries.append(_entry(name, known.get(name, {}), carrier, state, why))
+        entries.append(_entry(name, known.get(name, {}), carrier, state, why, said))
     return entries
 
 
@@ -63,7 +68,12 @@ def _state(
 
 
 def _entry(
-    name: str, row: Mapping[str, Any], carrier: Carrier | None, state: str, why: str
+    name: str,
+    row: Mapping[str, Any],
+    carrier: Carrier | None,
+    state: str,
+    why: str,
+    said: Mapping[str, str],
 ) -> dict[str, Any]:
     trunks = carrier.trunks if carrier else ()
     limit = sum(trunk.channels for trunk in trunks)
@@ -81,18 +91,19 @@ def _entry(
         "cities": row.get("cities", []),
         "channels": {"used": row.get("used", 0), "limit": limit if limited else None},
         "last_failure": failure,
-        "trunks": [_trunk(trunk) for trunk in trunks],
+        "trunks": [_trunk(trunk, said) for trunk in trunks],
         "notes": work.notes(carrier) if carrier else [],
     }
 
 
-def _trunk(trunk: Trunk) -> dict[str, Any]:
+def _trunk(trunk: Trunk, said: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": trunk.name,
         "serves": trunk.serves,
         "area_code": trunk.area_code,
         "calls_from": list(trunk.networks),
         "calls_to": [address.uri for address in trunk.addresses],
+        "down": [one.uri for one in trunk.addresses if said.get(one.uri) == "down"],
         "names": list(trunk.names),
         "receives_on": trunk.receives_on,
         "authentication": trunk.auth.kind,

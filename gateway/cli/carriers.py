@@ -16,6 +16,7 @@ from gateway.carrier_files.work import loaded
 from gateway.cli import carriers_work
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.lists import ask, table
+from gateway.health.said import states
 from gateway.stack import adapters
 from gateway.stack.problems import Problem, StackError
 
@@ -41,7 +42,9 @@ def _everything() -> list[dict[str, Any]]:
     home = this_home()
     source = adapters.folder(this_settings(home))
     places = carriers_work.places(home)
-    return overview(ask(home, "list_carriers"), source, home.carriers, places)
+    return overview(
+        ask(home, "list_carriers"), source, home.carriers, places, states(home.snapshot)
+    )
 
 
 @carriers.command("list")
@@ -71,6 +74,8 @@ def list_carriers(as_json: bool) -> None:
     for entry in found:
         if entry["why"]:
             click.echo(f"{entry['name']}: {entry['why']}", err=True)
+        if silent := [uri for trunk in entry["trunks"] for uri in trunk["down"]]:
+            click.echo(f"{entry['name']}: no answer from {', '.join(silent)}", err=True)
 
 
 def _failure(failure: dict[str, Any] | None) -> str:

@@ -27,6 +27,8 @@ from gateway.cli.registry import (
     told,
     yes_option,
 )
+from gateway.health.said import UNKNOWN, states
+from number_registry.model import Address
 from number_registry.operations import moves, pbxs
 from number_registry.operations import undo as taking_back
 from number_registry.operations.move_plan import Move, MovePlan
@@ -53,17 +55,30 @@ def pbx() -> None:
 @json_option
 def list_pbxs(as_json: bool) -> None:
     """Every PBX: state, how many numbers it answers for, addresses in the order in which they are
-    tried.
+    tried, and which of them do not answer our OPTIONS.
     """
-    found = ask(this_home(), "list_pbxs")
+    home = this_home()
+    found = ask(home, "list_pbxs")
+    said = states(home.snapshot)
+    for row in found:
+        row["gateways"] = [
+            {"address": address, "state": said.get(Address.parse(address).uri, UNKNOWN)}
+            for address in row["addresses"]
+        ]
     if as_json:
         print_json({"pbxs": found})
         return
     rows = [
-        (row["name"], row["state"], str(row["numbers"]), ", ".join(row["addresses"]) or "-")
+        (row["name"], row["state"], str(row["numbers"]), _gateways(row["gateways"]) or "-")
         for row in found
     ]
     table(("PBX", "STATE", "NUMBERS", "ADDRESSES"), rows)
+
+
+def _gateways(gateways: list[dict[str, str]]) -> str:
+    return ", ".join(
+        one["address"] + (" (down)" if one["state"] == "down" else "") for one in gateways
+    )
 
 
 @pbx.command("add")

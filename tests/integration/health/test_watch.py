@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gateway.health import said
 from gateway.health.watch import FILE, Target, Watch
 from kemi.health import Health
 from number_registry.model import Address, Transport
@@ -90,10 +91,10 @@ async def until(seen: Callable[[], bool], within: float) -> float:
 
 def states(folder: Path) -> dict[str, str]:
     try:
-        said = json.loads((folder / FILE).read_text())["gateways"]
+        gateways = json.loads((folder / FILE).read_text())["gateways"]
     except FileNotFoundError:
         return {}
-    return {uri: gateway["state"] for uri, gateway in said.items()}
+    return {uri: gateway["state"] for uri, gateway in gateways.items()}
 
 
 async def test_a_gateway_that_falls_silent_is_down_within_five_seconds_and_comes_back(
@@ -108,10 +109,12 @@ async def test_a_gateway_that_falls_silent_is_down_within_five_seconds_and_comes
         noticed = await until(lambda: states(tmp_path)[address.uri] == "down", NOTICED_S)
         worker.refresh()
         assert worker.down == {address.uri}
+        assert said.states(tmp_path) == {address.uri: "down"}
         gateway.status = 404  # whoever answers at all is there
         await until(lambda: states(tmp_path)[address.uri] == "up", NOTICED_S)
         assert noticed < NOTICED_S
     assert not (tmp_path / FILE).exists(), "a daemon that is gone accuses nobody"
+    assert said.states(tmp_path) == {}
 
 
 async def test_one_that_says_it_is_out_of_service_is_down_and_the_others_are_not(
