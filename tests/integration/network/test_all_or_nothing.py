@@ -18,6 +18,17 @@ from tests.integration.network.namespaces import who_hears
 # A next hop that is an address of this machine: the kernel refuses it, and only when asked.
 REFUSED = DECLARED.replace(f'"{HOP}"', '"192.0.2.10"').replace('"192.0.2.10"', f'"{HOP}"', 1)
 
+AS_NOBODY = """\
+import importlib, os, pkgutil
+
+for name in ("gateway.cli", "gateway.stack", "gateway.network", "gateway"):
+    for module in pkgutil.iter_modules(importlib.import_module(name).__path__):
+        if not module.name.startswith("__"):
+            importlib.import_module(f"{name}.{module.name}")
+os.setuid(65534)
+importlib.import_module("gateway.cli.main").main()
+"""
+
 
 def test_a_step_that_the_kernel_refuses_takes_all_others_back(world: World) -> None:
     before = world.everything()
@@ -174,10 +185,11 @@ def test_whoever_is_not_root_is_told_so(world: World) -> None:
 
 
 def _as_nobody(world: World, command: str) -> Any:
-    """Readable by everybody, as the folders of a test are not."""
+    """In a folder readable by everybody, as those of a test are not; the code is loaded before,
+    because the checkout may lie in a folder that is root's alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        runner = "import os, sys; os.setuid(65534); from gateway.cli.main import main; main()"
         module = Path(folder) / "as_nobody.py"
-        module.write_text(runner, "utf-8")
+        module.write_text(AS_NOBODY, "utf-8")
         return world.gateway.run(Path(folder), "as_nobody", "network", command, more=folder)
