@@ -29,7 +29,7 @@ def down(purge: bool, yes: bool, as_json: bool) -> None:
 
     \b
       ./portgate down
-      ./portgate down --purge --yes
+      ./portgate down --purge
     """
     home = this_home()
     if purge:
@@ -58,10 +58,9 @@ def _may_purge(home: Home, yes: bool) -> None:
                 "Check PORTGATE_HOME",
             )
         )
-    if yes:
+    # A script has said what it wants by --purge; only a person is asked whether it was meant.
+    if yes or not sys.stdin.isatty():
         return
-    if not sys.stdin.isatty():
-        raise StackError(Problem(f"{home.path} is not removed", "nobody can be asked", "Add --yes"))
     click.confirm(
         f"Remove the database, call records, secrets and logs in {home.path}?", abort=True, err=True
     )
