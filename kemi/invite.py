@@ -74,9 +74,10 @@ def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
         return _read_from_pbx(peer, facts)
     carrier = worker.carriers[peer.name]
     invite = message.invite(facts, carrier.caller_header)
-    parties = carrier.parties(invite, carrier.trunk(peer.trunk))
-    lot = lot_of(facts.call_id)
-    return Call(peer, parties.called, parties.caller, parties.withheld, lot)
+    trunk = carrier.trunk(peer.trunk)
+    parties = carrier.parties(invite, trunk)
+    lot, from_sim = lot_of(facts.call_id), trunk.serves == "sims"
+    return Call(peer, parties.called, parties.caller, parties.withheld, lot, from_sim)
 
 
 def _read_from_pbx(peer: Peer, facts: Facts) -> Call:

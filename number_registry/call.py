@@ -33,7 +33,7 @@ class Call(NamedTuple):
     ``called``: an E164 where the digits are a full number, else the digits as dialled (extension,
     short code). ``caller``: the caller's number, or the extension behind a PBX; empty when withheld
     or unreadable. ``lot``: 0 to 99, drawn by `lot_of`; decides which of two PBXs that share a
-    number takes the call.
+    number takes the call. ``from_sim``: a SIM of ours makes it; its operator hands it over to us.
     """
 
     peer: Peer
@@ -41,6 +41,7 @@ class Call(NamedTuple):
     caller: str = ""
     withheld: bool = False
     lot: int = 0
+    from_sim: bool = False
 
 
 def lot_of(call_id: str) -> int:

@@ -17,20 +17,22 @@ Trace = list[Rule]
 
 
 def decide(call: Call, directory: Directory) -> Verdict:
-    """The verdict on one new call. Emergency numbers come before every other rule."""
-    if call.peer.side is Side.CARRIER:
+    """The verdict on one new call. Emergency numbers come before every other rule, for whoever
+    dials: a PBX's caller or a SIM of ours. Any other call of a carrier's is one to a number.
+    """
+    if call.peer.side is Side.CARRIER and not call.from_sim:
         return _from_carrier(call, directory)
     digits = plain(call.called)
     if digits in directory.emergency():
         return _emergency(call, digits, directory)
-    return _from_pbx(call, directory)
+    return _from_carrier(call, directory) if call.from_sim else _from_pbx(call, directory)
 
 
 def _from_carrier(call: Call, directory: Directory) -> Verdict:
     """A call to one of our numbers. Every refusal is the same 404, so answers do not tell numbers
     apart.
     """
-    (_, carrier, trunk), did, caller, withheld, lot = call
+    (_, carrier, trunk), did, caller, withheld, lot, _ = call
     trace = [("from", f"carrier {carrier}, trunk {trunk}")]
     if not isinstance(did, E164):
         return _reject(404, "the called digits are not a full number", trace)

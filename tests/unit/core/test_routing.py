@@ -167,6 +167,25 @@ def test_an_emergency_call_shows_the_callers_own_number_where_the_carrier_vouche
     )
 
 
+@pytest.mark.parametrize("digits", ["112", "101", "1-1-2"])
+def test_an_emergency_call_of_a_sim_leaves_by_the_main_site(digits: str) -> None:
+    """Where the SIM is nobody here knows; the operator that hands it over is not the one to be
+    asked again.
+    """
+    verdict = decide(Call(NORTHLINE, digits, "+79160000001", from_sim=True), company())
+    assert isinstance(verdict, ToCarrier)
+    assert verdict.emergency
+    site = company().site("")
+    assert site is not None
+    assert (verdict.carrier, verdict.shown) == (site.carrier, site.callback)
+
+
+def test_any_other_call_of_a_sim_is_judged_as_its_operators() -> None:
+    for dialled in (MOSCOW, "4711", E164("79160000002")):
+        of_sim = decide(Call(NORTHLINE, dialled, "+79160000001", from_sim=True), company())
+        assert of_sim == decide(Call(NORTHLINE, dialled, "+79160000001"), company())
+
+
 def test_extension_101_cannot_be_mistaken_for_the_fire_brigade_by_a_carrier() -> None:
     """A carrier calls numbers, never emergency services: the emergency rule is for callers behind a
     PBX.

@@ -244,3 +244,18 @@ def test_a_call_from_our_own_address_is_a_loop(gateway: Gateway, tmp_path: objec
     gateway.router.worker._peers = Peers({}, [Pbx("mirror", (Address(US),))])
     ksr = gateway.receives(invite("+74951230001", "101", host=US), (US, 5060))
     assert [reply.status for reply in ksr.replies] == [482]
+
+
+def test_a_sim_that_dials_112_is_not_refused(gateway: Gateway) -> None:
+    """From a trunk that its carrier's file says brings calls of SIMs."""
+    sims = [
+        (trunk.networks[0].partition("/")[0], trunk)
+        for carrier in gateway.router.worker.carriers.values()
+        for trunk in carrier.trunks
+        if trunk.serves == "sims"
+    ]
+    ((network, _),) = sims
+    source = network.rpartition(".")[0] + "." + str(int(network.rpartition(".")[2]) + 2)
+    ksr = gateway.receives(invite("112", "+79160000001", host=source), (source, 5060))
+    assert len(ksr.sent) == 1
+    assert gateway.events()[0]["rules"][0][0] == "emergency"
