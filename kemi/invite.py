@@ -35,6 +35,7 @@ LONGEST_IDENTITIES = 1000
 REASONS = {
     403: "Forbidden",
     404: "Not Found",
+    415: "Unsupported Media Type",
     480: "Temporarily Unavailable",
     503: "Service Unavailable",
 }
@@ -60,12 +61,15 @@ def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
         or "|" in facts.from_uri + facts.to_uri
     ):
         verdict, plan = Reject(403, "From or To cannot be carried", verdict.trace), None
+    offered = worker.config.media and message.has_sdp()
+    if plan and worker.config.media and not (offered or plan.emergency) and message.hides_sdp():
+        verdict, plan = Reject(415, "its audio would pass the relay by", verdict.trace), None
     ident = call_id(facts.call_id, facts.from_tag, facts.cseq, facts.request_user, peer)
     if plan is None:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
     else:
-        _send(worker, ident, call, verdict, plan, facts)
+        _send(worker, ident, call, verdict, plan, facts, offered)
 
 
 def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
@@ -93,6 +97,8 @@ def refuse(verdict: Verdict) -> None:
     """Say no, or say nothing."""
     if not isinstance(verdict, Drop):
         status = verdict.status if isinstance(verdict, Reject) else 503
+        if status == 415:
+            do.say_accepted_bodies()
         do.answer_invite(status, REASONS.get(status, "Refused"))
 
 
@@ -103,8 +109,11 @@ def _send(
     verdict: Verdict,
     plan: Plan,
     facts: Facts,
+    offered: bool,
 ) -> None:
-    """Write the call for its far side, record it, relay it to the first address that takes it."""
+    """Write the call for its far side, record it, relay it to the first address that takes it.
+    ``offered``: it carries an SDP offer for the media relay.
+    """
     sip_call_id, tag, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
     _, user, far_to_user, far_from_user, far_from, to_host = plan[:6]
     addresses = plan.addresses
@@ -130,7 +139,6 @@ def _send(
     do.follow_reply_path()
     if is_behind_nat(contact, ip):
         do.name_real_contact()
-    offered = worker.config.media and message.has_sdp()
     uris = near_from, near_to, far_from, far_to
     sealed = Sealed(ident, tag_crc(tag), offered, *uris, not plan.keep_display, plan.emergency)
     do.record_route(worker.sealer.token(sealed, sip_call_id))

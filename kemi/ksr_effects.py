@@ -60,6 +60,11 @@ def answer_options() -> None:
     KSR.sl.send_reply(200, "OK")
 
 
+def say_accepted_bodies() -> None:
+    """Goes with a 415 (RFC 3261, section 21.4.13)."""
+    KSR.hdr.append_to_reply("Accept: application/sdp, multipart/mixed\r\n")
+
+
 def answer_method_not_allowed() -> None:
     """Says which methods would be (RFC 3261, section 21.4.6)."""
     KSR.hdr.append_to_reply(ALLOW)

@@ -134,6 +134,13 @@ def has_sdp() -> bool:
     return has("multipart/mixed") > 0 and KSR.textops.search_body("application/sdp") > 0
 
 
+def hides_sdp() -> bool:
+    """Whether a body that `has_sdp` did not take speaks of SDP all the same: a multipart of another
+    kind, which the media relay cannot read.
+    """
+    return KSR.kx.get_bodylen() > 0 and KSR.textops.search_body("application/sdp") > 0
+
+
 def readable(read: Callable[[], str]) -> str:
     """What `read` gives; empty when its bytes are foreign. For answers, which are worth more than
     any one of their parts, and whose sender cannot be told that it is wrong.

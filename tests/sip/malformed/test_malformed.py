@@ -82,6 +82,21 @@ async def test_several_parts_without_audio_are_a_call_without_an_offer(world: Wo
         assert (await neighbour.asks(data, world.stack.address)).status == 486
 
 
+async def test_audio_that_would_pass_the_relay_by_is_no_body_we_take(world: World) -> None:
+    host = world.stack.host(CARRIERS["northline"])
+    uri = f"sip:+74951230001@{world.stack.address[0]}"
+    offer = f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+    offer += "m=audio 4000 RTP/AVP 8\r\n"
+    body = f"--b\r\nContent-Type: application/sdp\r\n\r\n{offer}\r\n--b--\r\n"
+    kinds = {"Content_Type": "multipart/alternative;boundary=b", "Content_Length": str(len(body))}
+    data = request("INVITE", uri, host, **kinds) + body.encode()
+    async with world.pbx() as pbx, raw_socket(host) as neighbour:
+        reply = await neighbour.asks(data, world.stack.address)
+    assert reply.status == 415
+    assert reply.header("Accept") == "application/sdp, multipart/mixed"
+    assert pbx.legs == {}
+
+
 async def test_a_call_with_long_identities_can_be_hung_up(world: World) -> None:
     """What must be known inside the call travels in a token, however long the identities are."""
     # spelled another way than we write it, so that both spellings must be carried
