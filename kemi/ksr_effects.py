@@ -16,7 +16,6 @@ from number_registry.model import Address
 # failures.
 FLAG_OFFERED = 1  # the request's SDP is an offer, so the reply's is the answer
 FLAG_RANG = 2
-FLAG_MEDIA = 3  # rtpengine carries this call
 
 IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy")
 # A new call goes where we decided: a Route that its sender put in must not lead it elsewhere.
@@ -104,7 +103,7 @@ def well_formed_inside() -> bool:
     """The part of `well_formed` that a request inside a call could smuggle past us or into its
     record: 736 = CSeq method and value, Content-Length, Proxy-Require.
     """
-    return bool(KSR.sanity.sanity_check(736, 0) > 0)
+    return KSR.sanity.sanity_check(736, 0) > 0
 
 
 def is_retransmission() -> bool:

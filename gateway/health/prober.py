@@ -14,7 +14,6 @@ from gateway.health import options
 from number_registry.model import Address, Transport
 
 REPEAT_S = 0.5  # T1: an UDP request that is not answered is sent again (RFC 3261, 17.1.2.2)
-_MOST = 65536
 
 
 class _Answers(asyncio.DatagramProtocol):
