@@ -18,7 +18,7 @@ from typing import NamedTuple
 import structlog
 
 from gateway import ports as internal
-from gateway import retry
+from gateway import retry, tls
 from gateway import settings as configured
 from gateway.calls.duty import reap
 from gateway.calls.ingest import Ingest
@@ -70,6 +70,8 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
         *_networks(home, settings),
     )
+    if settings.sip.tls_port:
+        duties += (Duty("certificate", lambda stop: tls.follow(home, settings.sip, stop)),)
     if settings.health.enabled:
         duties += (Duty("health", _health(home, settings).run),)
     return Daemon(duties, mirror.ready, (publisher.ready, ingest.caught_up), mirror.close)
@@ -83,6 +85,7 @@ def _health(home: Home, settings: Settings) -> Watch:
         Targets(home),
         interval_s=health.interval_s,
         answer_s=health.answer_s,
+        tls=tls.context(settings.sip),
     )
 
 

@@ -109,6 +109,16 @@ class Home:
         return self.secrets / "api.token"
 
     @property
+    def tls_certificate(self) -> Path:
+        """The self-signed certificate that SIP over TLS shows where no other is set."""
+        return self.secrets / "tls.pem"
+
+    @property
+    def tls_key(self) -> Path:
+        """Its private key, 0600."""
+        return self.secrets / "tls.key"
+
+    @property
     def postgresql_data(self) -> Path:
         """PostgreSQL's cluster; belongs to the user postgres."""
         return self.path / "postgresql"

@@ -19,6 +19,7 @@ class Config:
     us: str
     address: str
     port: int
+    tls_port: int
     snapshot: Path
     journal: Path
     redis: str

@@ -46,9 +46,8 @@ class Worker:
         self.media = MediaRelease(config.ng, ksr_effects.log_warning) if config.media else None
         port = "" if config.port == 5060 else f":{config.port}"
         self.us = config.us + port  # as it stands in the URIs we write
-        self._sockets = {
-            proto: f"{proto}:{config.address}:{config.port}" for proto in ("udp", "tcp", "tls")
-        }
+        ports = {"udp": config.port, "tcp": config.port, "tls": config.tls_port}
+        self._sockets = {proto: f"{proto}:{config.address}:{port}" for proto, port in ports.items()}
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -34,11 +35,13 @@ class _Answers(asyncio.DatagramProtocol):
 class Prober:
     """Questions leave from ``source``, the address of our SIP side: a carrier knows us by it.
 
+    ``tls``: how TLS gateways are asked; None: they cannot be called, and so are not there.
+
     ``async with Prober("192.0.2.100") as prober: await prober.ask(address, 1.0)``
     """
 
-    def __init__(self, source: str) -> None:
-        self._source = source
+    def __init__(self, source: str, tls: ssl.SSLContext | None = None) -> None:
+        self._source, self._tls = source, tls
         self._waiting: dict[str, asyncio.Future[int]] = {}
         self._us = source
         self._transport: asyncio.DatagramTransport | None = None
@@ -80,13 +83,17 @@ class Prober:
             del self._waiting[call_id]
 
     async def _stream(self, address: Address) -> int:
-        """Over TCP; of a TLS gateway, that it takes a connection is all that is asked."""
+        """Over TCP or TLS."""
+        over_tls = address.transport is Transport.TLS
+        if over_tls and self._tls is None:
+            raise ConnectionRefusedError("SIP over TLS is off")
         reader, writer = await asyncio.open_connection(
-            address.host, address.port, local_addr=(self._source, 0)
+            address.host,
+            address.port,
+            local_addr=(self._source, 0),
+            ssl=self._tls if over_tls else None,
         )
         try:
-            if address.transport is Transport.TLS:
-                return 200
             us = "{}:{}".format(*writer.get_extra_info("sockname")[:2])
             writer.write(options.request(address, us, secrets.token_hex(16)))
             while True:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -47,9 +48,10 @@ class Watch:
         *,
         interval_s: float,
         answer_s: float,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._path = folder / FILE
-        self._source = source
+        self._source, self._tls = source, tls
         self._targets = targets
         self._interval_s, self._answer_s = interval_s, answer_s
         self._tallies: dict[str, Tally] = {}
@@ -59,7 +61,7 @@ class Watch:
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``. The file says nothing old afterwards: it is removed."""
         try:
-            async with Prober(self._source) as prober:
+            async with Prober(self._source, self._tls) as prober:
                 while not stop.is_set():
                     self._follow(prober, {t.address.uri: t for t in self._targets()})
                     self._write()

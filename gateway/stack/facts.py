@@ -8,6 +8,7 @@ import shutil
 import socket
 from pathlib import Path
 
+from gateway import tls
 from gateway.home import Home
 from gateway.settings import Settings
 from gateway.stack import adapters, folders, holders
@@ -31,6 +32,7 @@ def gather(home: Home, settings: Settings) -> Facts:
         ports=ports(settings),
         not_local=_not_local(settings),
         carriers=tuple(adapters.look(settings)),
+        certificate=tuple(tls.problems(home, settings.sip)),
         receive_buffer=int(Path("/proc/sys/net/core/rmem_max").read_text()),
     )
 
@@ -90,6 +92,8 @@ def ports(settings: Settings) -> dict[tuple[str, str, str, int], holders.Holder 
     ]
     if sip.tcp:
         wanted.append(("sip.port", "tcp", sip.address, sip.port))
+    if sip.tls_port:
+        wanted.append(("sip.tls_port", "tcp", sip.address, sip.tls_port))
     return {key: holders.holder(*key[1:]) for key in wanted}
 
 

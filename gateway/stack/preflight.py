@@ -35,6 +35,7 @@ class Facts(msgspec.Struct, frozen=True):
     not_local: dict[str, str] = {}
     receive_buffer: int = 2**24
     carriers: tuple[Problem, ...] = ()
+    certificate: tuple[Problem, ...] = ()
 
 
 def plan(home: Home, settings: Settings, facts: Facts) -> list[Problem]:
@@ -53,6 +54,7 @@ def plan(home: Home, settings: Settings, facts: Facts) -> list[Problem]:
         *_one_port_for_two(settings),
         *_ports(settings, facts),
         *facts.carriers,
+        *facts.certificate,
         *_machine(facts),
     ]
     return sorted(problems, key=lambda problem: problem.warning)
@@ -151,11 +153,14 @@ def _variable(setting: str) -> str:
 def _one_port_for_two(settings: Settings) -> list[Problem]:
     sip, api = settings.sip, settings.api
     meet = sip.address == api.address or "0.0.0.0" in (sip.address, api.address)
-    if not (sip.tcp and sip.port == api.port and meet):
-        return []
-    why = "SIP over TCP and the API cannot both listen there"
+    taken = {"sip.port": sip.port if sip.tcp else 0, "sip.tls_port": sip.tls_port}
+    why = "SIP over TCP or TLS and the API cannot both listen there"
     mend = f"Choose another: {_variable('api.port')}=8080 ./portgate up"
-    return [Problem(f"sip.port and api.port are both {sip.port}", why, mend)]
+    return [
+        Problem(f"{setting} and api.port are both {port}", why, mend)
+        for setting, port in taken.items()
+        if meet and port == api.port
+    ]
 
 
 def _ports(settings: Settings, facts: Facts) -> list[Problem]:

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from gateway import ports as internal
+from gateway import tls
 from gateway.home import Home
 from gateway.settings import Settings
 from gateway.stack import (
@@ -259,6 +260,7 @@ def live(
                 report.say("ended what a killed supervisor had left behind")
             check_ports(home, settings)
         folders.make(home)
+        tls.make(home, settings.sip)
         _many_descriptors()
         child.become_reaper()
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,15 +93,19 @@ class Stack:
 
 
 @contextmanager
-def running_stack(name: str, *, health: bool = False) -> Iterator[Stack]:
+def running_stack(
+    name: str, *, health: bool = False, more: Callable[[Home, str], str] = lambda home, net: ""
+) -> Iterator[Stack]:
     """`up`, with the demo company and without its two proof calls; `down --purge` at the end.
 
     The far ends of the stories come and go: asking them whether they are there would change the
-    order in which a story's addresses are tried.
+    order in which a story's addresses are tried. ``more``: what else stands in its settings, where
+    a section may come again, by its home and its loopback net.
     """
     home = Home(Path(tempfile.mkdtemp(prefix=f"portgate-sip-{name}-", dir="/tmp")))
     net = internal.demo_net(home.path)
-    home.settings.write_text(SETTINGS.format(net=net, health=str(health).lower()), "utf-8")
+    settings = SETTINGS.format(net=net, health=str(health).lower())
+    home.settings.write_text(_merged(settings, more(home, net)), "utf-8")
     (home.path / "proved.json").write_text("[]", "utf-8")
     try:
         _portgate(home, UP_S, "up", "--detach", "--json")
@@ -111,6 +115,17 @@ def running_stack(name: str, *, health: bool = False) -> Iterator[Stack]:
         shutil.rmtree(home.path)
         if home.run.exists():
             shutil.rmtree(home.run)
+
+
+def _merged(settings: str, more: str) -> str:
+    """TOML has each section once: keys of one that is there already go below its head."""
+    for section in more.split("\n\n"):
+        head, _, keys = section.strip().partition("\n")
+        if head and f"{head}\n" in settings:
+            settings = settings.replace(f"{head}\n", f"{head}\n{keys}\n")
+        else:
+            settings += f"\n{section.strip()}\n"
+    return settings
 
 
 def _portgate(home: Home, seconds: float, *words: str) -> Any:
