@@ -6,6 +6,7 @@ import pytest
 
 SWITCHES = {
     "faults": "also kill, hang and corrupt parts of running stacks",
+    "pbx": "also put real PBX programs of other Debian suites behind the gateway",
     "slow": "also run what takes more than ten seconds",
 }
 

@@ -12,10 +12,11 @@ from gateway.stack.render import REPO
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.option("--faults", is_flag=True, help="Also kill, hang and corrupt parts of running stacks.")
+@click.option("--pbx", is_flag=True, help="Also real PBX programs, which are fetched once.")
 @click.option("--slow", is_flag=True, help="Also what takes long.")
 @click.option("--jobs", "-n", default="2", help="How many processes at once; 0 for none.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(faults: bool, slow: bool, jobs: str, arguments: tuple[str, ...]) -> None:
+def test(faults: bool, pbx: bool, slow: bool, jobs: str, arguments: tuple[str, ...]) -> None:
     """Run Portgate's own tests; what follows goes to pytest.
 
     \b
@@ -23,7 +24,8 @@ def test(faults: bool, slow: bool, jobs: str, arguments: tuple[str, ...]) -> Non
       ./portgate test -k suspended
       ./portgate test --faults tests/integration
     """
-    switches = [switch for switch, given in (("--faults", faults), ("--slow", slow)) if given]
+    given = {"--faults": faults, "--pbx": pbx, "--slow": slow}
+    switches = [switch for switch, wanted in given.items() if wanted]
     if jobs != "0":
         switches += ["-n", jobs, "--dist", "loadfile"]
     # The tests start stacks of their own: nothing of the caller's may reach into them.

@@ -21,7 +21,9 @@ class Calling(Caller):
         super().__init__(stack.host(last), **rest)
         self.stack = stack
 
-    async def sends(self, request_user: str, from_user: str, **script: Any) -> Leg:
+    async def sends(
+        self, request_user: str, from_user: str, *, call_id: str = "", **script: Any
+    ) -> Leg:
         """An INVITE with exactly these user parts; `script` as in CallScript."""
         us = f"{self.stack.address[0]}:{self.stack.address[1]}"
         defaults = {
@@ -29,7 +31,8 @@ class Calling(Caller):
             "from_header": f"<sip:{from_user}@{self.address}>",
             "to_header": f"<sip:{request_user}@{us}>",
         }
-        return await self.invites(CallScript(**{**defaults, **script}), self.stack.address)
+        call = CallScript(**{**defaults, **script})
+        return await self.invites(call, self.stack.address, call_id=call_id)
 
 
 class CarrierCalling(Calling):

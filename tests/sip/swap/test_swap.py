@@ -4,45 +4,21 @@ one command brings the numbers back.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
-from number_registry.e164 import E164
+from tests.sip.moving import Moving
 from tests.sip.people import World, both_hear
 
 pytestmark = pytest.mark.asyncio
 NUMBER = "+78432220003"
 
 
-class Moving:
-    """The commands that move the number, and waiting until calls notice."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-
-    async def run(self, *words: str, status: int = 0) -> Any:
-        done = await asyncio.to_thread(self.world.stack.command, *words, "--json")
-        assert done.returncode == status, done.stderr
-        return json.loads(done.stdout)
-
-    async def until_at(self, pbx: str, share: int = 0) -> None:
-        """SIP workers read what we read: the mapped snapshot."""
-        async with asyncio.timeout(10):
-            while True:
-                route = self.world.stack.known().directory.number(E164(NUMBER[1:]))
-                if route is not None and (route.pbx, route.percent) == (pbx, share):
-                    return
-                await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 def moving(world: World) -> Iterator[Moving]:
     """Whatever a story leaves behind, the numbers of Kazan are at the old PBX afterwards."""
-    yield Moving(world)
+    yield Moving(world.stack, NUMBER)
     world.stack.command("pbx", "swap", "new", "old", "--city", "Kazan")
     world.stack.command("pbx", "share", "--city", "Kazan", "new", "0")
 

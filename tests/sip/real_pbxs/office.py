@@ -1,0 +1,61 @@
+"""The company's two real PBXs with their phones, placed where the demo company has its PBXs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.endpoints import AnswerScript, Callee, Caller, CallScript, Leg
+from tests.sip.people import PBXS, World, answering
+from tests.sip.real_pbxs.asterisk import CHAN_SIP, PJSIP, Asterisk, Kind
+
+# Which program is which PBX of the demo company, and where its phones are. Extension 101 shows its
+# own number, the others that of the city.
+KINDS: dict[str, Kind] = {"old": CHAN_SIP, "old second": CHAN_SIP, "new": PJSIP}
+PHONES = {"old": {"101": 51, "102": 52}, "old second": {"101": 51, "102": 52}, "new": {"103": 61}}
+
+
+class Office:
+    """What a story needs beside carriers: `async with office.pbx("old") as old`."""
+
+    def __init__(self, world: World, roots: dict[str, Path]) -> None:
+        self.world, self.stack, self.roots = world, world.stack, roots
+
+    @asynccontextmanager
+    async def pbx(self, name: str, **rest: Any) -> AsyncIterator[Asterisk]:
+        """The PBX of this name, running, its trunk to the gateway up."""
+        kind = KINDS[name]
+        phones = {phone: self.stack.host(last) for phone, last in PHONES[name].items()}
+        where = self.stack.host(PBXS[name]), self.stack.address[0]
+        plain = name.replace(" ", "-")
+        async with Asterisk(kind, self.roots[kind.suite], plain, *where, phones, **rest) as found:
+            yield found
+
+    def phone(
+        self, extension: str, how: str | AnswerScript = "answer", *, at: str = "old"
+    ) -> Callee:
+        """A phone that will be rung."""
+        return answering(self.stack, PHONES[at][extension], f"phone {extension}", how)
+
+    def dialling(self, extension: str, *, at: str = "old") -> Dialling:
+        """A phone on which somebody will dial."""
+        return Dialling(self, extension, at)
+
+
+class Dialling(Caller):
+    """A phone that places calls through its PBX."""
+
+    def __init__(self, office: Office, extension: str, pbx: str) -> None:
+        address = office.stack.host(PHONES[pbx][extension])
+        super().__init__(address, name=f"phone {extension}")
+        self.extension, self.pbx = extension, office.stack.host(PBXS[pbx])
+
+    async def dials(self, digits: str) -> Leg:
+        script = CallScript(
+            request_uri=f"sip:{digits}@{self.pbx}",
+            from_header=f"<sip:{self.extension}@{self.pbx}>",
+            to_header=f"<sip:{digits}@{self.pbx}>",
+        )
+        return await self.invites(script, (self.pbx, 5060), user=self.extension)
