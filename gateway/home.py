@@ -119,6 +119,11 @@ class Home:
         return self.secrets / "tls.key"
 
     @property
+    def carrier_secrets(self) -> Path:
+        """Folder, 0700: one file for each secret that carriers' files name."""
+        return self.secrets / "carriers"
+
+    @property
     def postgresql_data(self) -> Path:
         """PostgreSQL's cluster; belongs to the user postgres."""
         return self.path / "postgresql"

@@ -13,6 +13,7 @@ from carrier_adapters import loader
 from carrier_adapters.contract import Carrier, Trunk
 from gateway.carrier_files import work
 from gateway.carrier_files.checking import Overrides
+from gateway.carrier_files.secrets import Lack, Secrets
 from number_registry.e164 import E164
 
 EXAMPLE = E164("79161234567")
@@ -24,9 +25,11 @@ def overview(
     at_work: Path,
     overrides: Overrides,
     said: Mapping[str, str] = MappingProxyType({}),
+    secrets: Secrets | None = None,
 ) -> list[dict[str, Any]]:
     """One entry for each carrier of the registry (`rows`, of the query list_carriers) and for each
     file, by name. ``said``: ``up`` or ``down`` by a gateway's URI (gateway.health.said).
+    ``secrets``: those that are there; without them none is said to be missing.
     """
     known = {row["name"]: row for row in rows}
     edited = loader.load(source, overrides)
@@ -38,7 +41,8 @@ def overview(
     for name in names:
         carrier = running.get(name) or edited.carriers.get(name)
         state, why = _state(name, signs, errors, running, known)
-        entries.append(_entry(name, known.get(name, {}), carrier, state, why, said))
+        lacks = secrets.lacks(carrier) if secrets and carrier else []
+        entries.append(_entry(name, known.get(name, {}), carrier, state, why, said, lacks))
     return entries
 
 
@@ -74,6 +78,7 @@ def _entry(
     state: str,
     why: str,
     said: Mapping[str, str],
+    lacks: list[Lack],
 ) -> dict[str, Any]:
     trunks = carrier.trunks if carrier else ()
     limit = sum(trunk.channels for trunk in trunks)
@@ -92,6 +97,7 @@ def _entry(
         "channels": {"used": row.get("used", 0), "limit": limit if limited else None},
         "last_failure": failure,
         "trunks": [_trunk(trunk, said) for trunk in trunks],
+        "lacks": [lack._asdict() for lack in lacks],
         "notes": work.notes(carrier) if carrier else [],
     }
 

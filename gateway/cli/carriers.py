@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from gateway.carrier_files.overview import overview, spoken
+from gateway.carrier_files.secrets import Lack, Secrets
 from gateway.carrier_files.work import loaded
-from gateway.cli import carriers_work
+from gateway.cli import carriers_secret, carriers_work
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.lists import ask, table
 from gateway.health.said import states
@@ -36,6 +37,7 @@ def carriers() -> None:
 
 for command in (carriers_work.new, carriers_work.check, carriers_work.apply, carriers_work.test):
     carriers.add_command(command)
+carriers.add_command(carriers_secret.secret)
 
 
 def _everything() -> list[dict[str, Any]]:
@@ -43,7 +45,12 @@ def _everything() -> list[dict[str, Any]]:
     source = adapters.folder(this_settings(home))
     places = carriers_work.places(home)
     return overview(
-        ask(home, "list_carriers"), source, home.carriers, places, states(home.snapshot)
+        ask(home, "list_carriers"),
+        source,
+        home.carriers,
+        places,
+        states(home.snapshot),
+        Secrets(home.carrier_secrets),
     )
 
 
@@ -76,6 +83,8 @@ def list_carriers(as_json: bool) -> None:
             click.echo(f"{entry['name']}: {entry['why']}", err=True)
         if silent := [uri for trunk in entry["trunks"] for uri in trunk["down"]]:
             click.echo(f"{entry['name']}: no answer from {', '.join(silent)}", err=True)
+        for lack in entry["lacks"]:
+            click.echo(f"{entry['name']}: {Lack(**lack)}", err=True)
 
 
 def _failure(failure: dict[str, Any] | None) -> str:
@@ -128,6 +137,7 @@ def _story(entry: dict[str, Any]) -> list[str]:
     if entry["written"]:
         lines += ["", "A call to a mobile is written"]
         lines += [f"  {name}: {value}" for name, value in entry["written"].items()]
+    lines += [f"Lacks: {Lack(**lack)}" for lack in entry["lacks"]]
     return lines + [f"Note: {note}" for note in entry["notes"]]
 
 

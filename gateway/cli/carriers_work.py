@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import click
 import msgspec
 
 from carrier_adapters import loader
+from carrier_adapters.contract import Carrier
 from gateway.carrier_files import checking, work, workers
 from gateway.carrier_files import new as skeleton
+from gateway.carrier_files.secrets import Lack, Secrets
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.home import Home
 from gateway.stack import adapters, control
@@ -81,12 +84,23 @@ def check(name: str | None, as_json: bool) -> None:
         for one in _named(folder, name)
     ]
     ok = all(report["ok"] for report in reports)
+    lacks = _lacks(home, work.loaded(folder, places(home), [one["name"] for one in reports]))
     if as_json:
+        for report in reports:
+            report["lacks"] = [lack._asdict() for lack in lacks.get(report["name"], ())]
         print_json({"ok": ok, "carriers": reports})
     else:
         for report in reports:
             _tell(report, folder)
+            for lack in lacks.get(report["name"], ()):
+                click.echo(f"  {click.style('!', fg='yellow')} {lack}")
     sys.exit(0 if ok else 1)
+
+
+def _lacks(home: Home, carriers: Mapping[str, Carrier]) -> dict[str, list[Lack]]:
+    """By carrier, the secrets that its trunks want and have not: nothing is wrong with its file."""
+    secrets = Secrets(home.carrier_secrets)
+    return {name: found for name, one in carriers.items() if (found := secrets.lacks(one))}
 
 
 def _tell(report: dict[str, Any], folder: Path) -> None:
@@ -131,15 +145,19 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     told = asyncio.run(workers.tell(home, sip)) if outcome.done else []
     known = work.loaded(home.carriers, places(home))
     added = asyncio.run(_register(home, known))
-    notes = [
-        note for one in outcome.done if one.name in known for note in work.notes(known[one.name])
-    ]
+    applied = {one.name: known[one.name] for one in outcome.done if one.name in known}
+    notes = [note for one in applied.values() for note in work.notes(one)]
+    lacks = _lacks(home, applied)
+    told_lacks = [{"carrier": name, **one._asdict()} for name in lacks for one in lacks[name]]
     if as_json:
         print_json({"applied": [{"change": one.sign, "name": one.name} for one in outcome.done],
                     "refused": outcome.refused, "registered": added, "workers": told,
-                    "notes": notes})  # fmt: skip
+                    "notes": notes, "lacks": told_lacks})  # fmt: skip
     else:
         _say(outcome, told, added, notes, source)
+        for name, some in lacks.items():
+            for lack in some:
+                click.echo(f"{click.style('!', fg='yellow')} {name}: {lack}")
     sys.exit(1 if outcome.refused or any(one["refused"] for one in told) else 0)
 
 

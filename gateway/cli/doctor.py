@@ -10,6 +10,9 @@ import sys
 import click
 import msgspec
 
+from gateway.carrier_files import findings, work
+from gateway.carrier_files.secrets import Secrets
+from gateway.cli.carriers_work import places
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.status import look
 from gateway.home import Home
@@ -29,13 +32,14 @@ def doctor(as_json: bool) -> None:
     """
     home = this_home()
     status = look(home)
-    findings = _before(home, running=status["supervisor"] is not None)
-    findings += judge(asyncio.run(readings.take(home, status)))
-    well = all(finding.ok or finding.note for finding in findings)
+    found = _before(home, running=status["supervisor"] is not None)
+    found += judge(asyncio.run(readings.take(home, status)))
+    found += _carriers(home)
+    well = all(finding.ok or finding.note for finding in found)
     if as_json:
-        print_json({"ok": well, "findings": findings})
+        print_json({"ok": well, "findings": found})
     else:
-        for finding in findings:
+        for finding in found:
             _show(finding)
     sys.exit(0 if well else 1)
 
@@ -58,6 +62,11 @@ def _before(home: Home, *, running: bool) -> list[Finding]:
         Finding("preflight", False, f"{problem.what}: {problem.why}", problem.mend, problem.warning)
         for problem in problems
     ]
+
+
+def _carriers(home: Home) -> list[Finding]:
+    at_work = work.loaded(home.carriers, places(home))
+    return findings.findings(at_work, Secrets(home.carrier_secrets), demo=home.demo.exists())
 
 
 def _show(finding: Finding) -> None:

@@ -8,6 +8,7 @@ import csv
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,3 +182,26 @@ def test_a_typo_gets_a_suggestion(running: Stack) -> None:
         done = running.portgate("carriers", command, "nothline")
         assert done.returncode == 1
         assert "Did you mean `northline`?" in done.stderr
+
+
+def test_a_secret_is_kept_from_standard_input_and_shown_to_nobody(running: Stack) -> None:
+    env = {**running.env, "PYTHONPATH": str(REPO)}
+    missing = json.loads(running.portgate("carriers", "secret", "list", "--json").stdout)["secrets"]
+    names = {one["name"]: one for one in missing}
+    assert not names["ural_343"]["present"]
+    assert names["ural_343"]["trunks"] == ["ural_link ekaterinburg"]
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "gateway.cli", "carriers", "secret", "set", "ural_343"],
+        env=env, input="canary-secret\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    kept = running.home / "secrets" / "carriers" / "ural_343"
+    assert kept.read_text() == "canary-secret\n" and kept.stat().st_mode & 0o777 == 0o600
+    shown = [done, *(running.portgate("carriers", *words) for words in (
+        ("secret", "list"), ("list", "--json"), ("show", "ural_link"), ("check", "ural_link"),
+    ))]  # fmt: skip
+    assert "ural_343" in shown[1].stdout
+    assert not [one for one in shown if "canary" in one.stdout + one.stderr]
+    logs = [path for path in running.home.rglob("*") if path.is_file() and path != kept]
+    assert not [path for path in logs if b"canary-secret" in path.read_bytes()]
+    assert running.portgate("carriers", "secret", "remove", "ural_343").returncode == 0
+    assert not kept.exists()
