@@ -232,6 +232,9 @@ class SnapshotFile:
     def _write_directory(self, blob: bytes) -> int:
         generation = read_directory(blob).generation
         aside = self.directory_json.with_suffix(".new")
+        # Accounts of PBXs are in it, as digests: for whoever runs the gateway alone.
+        aside.unlink(missing_ok=True)
+        aside.touch(0o600)
         with aside.open("wb") as file:
             file.write(blob)
             file.flush()

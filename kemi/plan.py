@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
     """A PBX is called as its profile wants numbers written."""
     user, caller = verdict.did.plus, verdict.caller
-    if pbx is not None and pbx.did_format == "digits":
+    if pbx is not None and pbx.profile.did_format == "digits":
         user, caller = user[1:], caller.removeprefix("+")
     hidden = verdict.withheld or not caller
     return Plan(

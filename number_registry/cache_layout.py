@@ -240,8 +240,9 @@ class Directory(NamedTuple):
     JSON.
 
     ``content``: ``{"version": 1, "carriers": [name by index], "pbxs": [{"name", "state",
-    "addresses": [{"uri", "priority"}], "profile": {"sources": [], "did_format": ""}} or null by
-    index], "people": {extension: {"person", "role", "shown", "site", "pbx"}}, "roles": {name: {}},
+    "addresses": [{"uri", "priority"}], "profile": {"sources": [], and what pbx_profile.Profile.raw
+    gives}, "account": {"user", "realm", "md5", "sha256"} where it has one}} or null by index],
+    "people": {extension: {"person", "role", "shown", "site", "pbx"}}, "roles": {name: {}},
     "sites": {name: {"city", "carrier", "callback"}}, "emergency": [digits]}``. Index 0 means none,
     so it is null in both lists; numbers are digits without plus.
     """

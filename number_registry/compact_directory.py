@@ -17,7 +17,8 @@ from number_registry.cache_layout import (
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError, RefuseError
-from number_registry.model import Address, Pbx, PbxState, Person, Scenario, Site, State
+from number_registry.model import Account, Address, Pbx, PbxState, Person, Scenario, Site, State
+from number_registry.pbx_profile import Profile
 
 # Looked up by the packed value, since calling the enum costs a microsecond each; 0 is no state and
 # never looked up.
@@ -119,13 +120,15 @@ class CompactDirectory:
 def _pbx(entry: dict[str, Any] | None) -> Pbx | None:
     if entry is None:
         return None
-    profile = entry["profile"]
+    profile = dict(entry["profile"])
+    sources, account = tuple(profile.pop("sources", ())), entry.get("account")
     return Pbx(
         name=entry["name"],
         addresses=tuple(Address.parse(a["uri"], a["priority"]) for a in entry["addresses"]),
-        sources=tuple(profile.get("sources", ())),
+        sources=sources,
         state=PbxState(entry["state"]),
-        did_format=profile.get("did_format", "plus"),
+        profile=Profile.of(profile),
+        account=Account(**account) if account else None,
     )
 
 

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 
 from number_registry.e164 import E164
 from number_registry.errors import BadValueError, StateMoveError
+from number_registry.pbx_profile import Profile, Trust
 
 
 class State(IntEnum):
@@ -134,27 +135,48 @@ def _host_and_port(where: str, uri: str) -> tuple[str, int]:
     return host, int(port) if port else 5060
 
 
+_ORDINARY = Profile()
+
+
 class PbxState(StrEnum):
     IN_SERVICE = "in_service"
     SUSPENDED = "suspended"
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """By what a PBX proves who it is (RFC 7616): its name, and the digests of name, realm and
+    password by MD5 and by SHA-256, in hex. The password itself is stored nowhere.
+    """
+
+    user: str
+    realm: str
+    md5: str = field(repr=False)
+    sha256: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Pbx:
     """A PBX that answers for numbers today: its addresses in the order to try, and the networks its
-    calls come from.
+    calls come from. ``account``: by which it is known, where it is not by its networks.
     """
 
     name: str
     addresses: tuple[Address, ...]
     sources: tuple[str, ...] = ()
     state: PbxState = PbxState.IN_SERVICE
-    did_format: str = "plus"  # how it wants a number written: plus (+7495...), digits (7495...)
+    profile: Profile = _ORDINARY
+    account: Account | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(
             self, "addresses", tuple(sorted(self.addresses, key=lambda address: address.priority))
         )
+
+    @property
+    def registers(self) -> bool:
+        """Whether its calls go where it has registered from."""
+        return self.profile.trust is Trust.REGISTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,16 @@ CREATE TABLE pbx_addresses (
     UNIQUE (pbx_id, uri)
 );
 
+-- By what a PBX that is known by digest or registers proves who it is. The password is shown once and stored nowhere.
+CREATE TABLE pbx_accounts (
+    pbx_id   integer PRIMARY KEY REFERENCES pbxs ON DELETE CASCADE,
+    username text NOT NULL UNIQUE CHECK (username ~ '^[A-Za-z0-9_.-]{1,64}$'),
+    realm    text NOT NULL CHECK (realm ~ '^[A-Za-z0-9_.-]{1,64}$'),
+    md5      text NOT NULL CHECK (md5 ~ '^[0-9a-f]{32}$'),     -- of username:realm:password (RFC 7616, section 3.4.2)
+    sha256   text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    set_at   timestamptz NOT NULL DEFAULT now()
+);
+
 -- The one pointer between numbers and a PBX: a swap of a hundred thousand numbers is an update of one row.
 CREATE TABLE attachment_groups (
     id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY CHECK (id BETWEEN 1 AND 1048575),
@@ -358,6 +368,8 @@ CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pbxs
     FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
 CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pbx_addresses
     FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
+CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pbx_accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
 CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON roles
     FOR EACH STATEMENT EXECUTE FUNCTION publish_directory();
 CREATE TRIGGER published AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sites
@@ -471,6 +483,14 @@ CREATE TABLE operation_numbers (
     before       jsonb,  -- number_images.image; null: there was no such number
     after        jsonb,
     PRIMARY KEY (operation_id, e164)
+);
+
+-- No foreign key to pbxs either, for the same reason.
+CREATE TABLE operation_pbxs (
+    operation_id bigint PRIMARY KEY REFERENCES operations,
+    pbx          text NOT NULL,
+    before       jsonb,  -- number_registry.operations.pbxs.PbxFacts.image(); null: there was no such PBX
+    after        jsonb
 );
 
 -- === moves: numbers gathered in a group of their own, whose one pointer then moves ================================

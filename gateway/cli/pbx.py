@@ -14,6 +14,14 @@ from gateway.cli import choose
 from gateway.cli.common import json_option, print_json, this_home
 from gateway.cli.lists import ask, table
 from gateway.cli.numbers_change import undo
+from gateway.cli.pbx_change import (
+    add_pbx,
+    new_password,
+    resume_pbx,
+    set_pbx,
+    show_pbx,
+    suspend_pbx,
+)
 from gateway.cli.registry import (
     CHANGES,
     SAME,
@@ -29,10 +37,9 @@ from gateway.cli.registry import (
 )
 from gateway.health.said import UNKNOWN, states
 from number_registry.model import Address
-from number_registry.operations import moves, pbxs
+from number_registry.operations import moves
 from number_registry.operations import undo as taking_back
 from number_registry.operations.move_plan import Move, MovePlan
-from number_registry.operations.pbxs import DID_FORMATS, NewPbx, PbxPlan
 from number_registry.operations.selection import Selection, some
 from number_registry.store.pool import Connection
 
@@ -81,78 +88,8 @@ def _gateways(gateways: list[dict[str, str]]) -> str:
     )
 
 
-@pbx.command("add")
-@click.argument("name")
-@click.argument("addresses", nargs=-1, required=True, metavar="sip:HOST:PORT...")
-@click.option("--source", "sources", multiple=True, help="A network its calls come from.")
-@click.option("--did-format", type=click.Choice(DID_FORMATS), default="plus", show_default=True)
-@plan_option
-@yes_option
-@json_option
-def add_pbx(
-    name: str,
-    addresses: tuple[str, ...],
-    sources: tuple[str, ...],
-    did_format: str,
-    only_plan: bool,
-    yes: bool,
-    as_json: bool,
-) -> None:
-    """Add a PBX; its addresses are tried in the order given.
-
-    Calls are taken from the hosts of its addresses, or from --source where that is given.
-
-    \b
-      ./portgate pbx add cloud sip:192.0.2.10:5060 sip:192.0.2.11:5060 --source 192.0.2.0/28
-    """
-    new = NewPbx(name, addresses, sources, did_format)
-
-    async def planned(connection: Connection) -> PbxPlan:
-        return pbxs.plan_add(actor(), new, await pbxs.read_names(connection))
-
-    _pbx(run(this_home(), planned), "+", only_plan, yes, as_json)
-
-
-@pbx.command("suspend")
-@click.argument("name")
-@plan_option
-@yes_option
-@json_option
-def suspend_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Send a PBX no more calls: callers of its numbers hear that nobody is there."""
-    _state(name, "suspended", only_plan, yes, as_json)
-
-
-@pbx.command("resume")
-@click.argument("name")
-@plan_option
-@yes_option
-@json_option
-def resume_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Send a suspended PBX calls again."""
-    _state(name, "in_service", only_plan, yes, as_json)
-
-
-def _state(name: str, state: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    async def planned(connection: Connection) -> PbxPlan:
-        return pbxs.plan_state(actor(), name, state, await pbxs.read_state(connection, name))
-
-    _pbx(run(this_home(), planned), "~", only_plan, yes, as_json)
-
-
-def _pbx(plan: PbxPlan, sign: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    report = {"pbx": plan.pbx, "summary": plan.summary, "changes": 0 if plan.empty else 1}
-    if not as_json:
-        show_lines([(" " if plan.empty else sign, plan.summary)], 1)
-    if only_plan or plan.empty:
-        if as_json:
-            print_json({**report, **applied_json(None)})
-        sys.exit(SAME if plan.empty else CHANGES)
-    confirm("Do this?", yes)
-    applied = run(this_home(), lambda connection: pbxs.apply(connection, plan))
-    if as_json:
-        print_json({**report, **applied_json(applied)})
-
+for _command in (add_pbx, set_pbx, show_pbx, suspend_pbx, resume_pbx, new_password):
+    pbx.add_command(_command)
 
 _city = click.option("--city", help="Only numbers of this city.")
 _department = click.option("--department", help="Only numbers that this department pays.")
@@ -302,5 +239,5 @@ def _show(plan: MovePlan) -> None:
 @yes_option
 @json_option
 def undo_move(operation: int | None, yes: bool, as_json: bool) -> None:
-    """Take the last swap or share back, or the one with this id: the pointer goes back."""
-    undo(operation, taking_back.MOVES, yes, as_json)
+    """Take the last swap, share or change of a PBX back, or the one with this id."""
+    undo(operation, f"{taking_back.MOVES}|{taking_back.PBXS}", yes, as_json)

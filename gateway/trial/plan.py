@@ -156,7 +156,7 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
     far: tuple[Address, ...] = ()
     if isinstance(verdict, ToPbx):
         pbx = known.directory.pbx(verdict.pbx)
-        digits = pbx is not None and pbx.did_format == "digits"
+        digits = pbx is not None and pbx.profile.did_format == "digits"
         user = str(verdict.did) if digits else verdict.did.plus
         shown = verdict.caller.removeprefix("+") if digits else verdict.caller
         written, far = FarSide(user, user, shown), verdict.addresses

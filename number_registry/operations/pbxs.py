@@ -1,83 +1,88 @@
-"""PBXs: adding one, suspending and resuming it; moving numbers between them is in moves.py."""
+"""PBXs: adding one, changing how it speaks, suspending and resuming it, and taking that back;
+moving numbers between them is in moves.py.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from number_registry.errors import BadValueError, RefuseError
-from number_registry.model import Address
-from number_registry.operations import ledger
+import asyncpg
+
+from number_registry.errors import RefuseError
+from number_registry.operations import ledger, pbx_accounts
+from number_registry.operations.pbx_accounts import Login
+from number_registry.operations.pbx_facts import PbxFacts, checked, fields
 from number_registry.operations.selection import known, names
-from number_registry.operations.values import Applied
-from number_registry.store.pool import Connection
+from number_registry.operations.values import Applied, ConflictError
+from number_registry.pbx_profile import Trust
+from number_registry.store.pool import Connection, Record
 from number_registry.store.queries import SQL
-
-DID_FORMATS = ("plus", "digits")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
-
-
-@dataclass(frozen=True, slots=True)
-class NewPbx:
-    """A PBX to add: addresses in the order to try; the networks that its calls come from."""
-
-    name: str
-    addresses: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-    did_format: str = "plus"
 
 
 @dataclass(frozen=True, slots=True)
 class PbxPlan:
-    """What would be written. ``state`` is set where only that changes, ``empty`` where nothing."""
+    """What would be written: the PBX before (None: there is none of this name) and after."""
 
     actor: str
     verb: str
-    pbx: str
-    new: NewPbx | None = None
-    state: str = ""
-    empty: bool = False
+    before: PbxFacts | None
+    after: PbxFacts
+
+    @property
+    def empty(self) -> bool:
+        return self.before is not None and self.before.image() == self.after.image()
+
+    @property
+    def sign(self) -> str:
+        return " " if self.empty else "+" if self.before is None else "~"
+
+    @property
+    def needs_account(self) -> bool:
+        """Whether a password is made with it."""
+        return self.after.profile.trust is not Trust.ADDRESS and not self.after.account
+
+    def fields(self) -> Iterator[tuple[str, str, str]]:
+        """(field, before, after) of what changes."""
+        return fields(self.before, self.after)
 
     @property
     def summary(self) -> str:
-        if self.new is None:
-            return f"PBX {self.pbx} {'goes on being' if self.empty else 'becomes'} {self.state}"
-        return f"PBX {self.pbx} at {', '.join(self.new.addresses)}"
+        pbx = f"PBX {self.after.name}"
+        if self.empty:
+            return f"{pbx} goes on as it is, {self.after.state}"
+        if self.before is None:
+            where = ", ".join(self.after.addresses) or "where it registers from"
+            return f"{pbx} at {where}, trusted by {self.after.profile.trust.value}"
+        if self.verb in ("pbx suspend", "pbx resume"):
+            return f"{pbx} becomes {self.after.state}"
+        return f"{pbx}: " + ", ".join(f"{name} {two or '-'}" for name, _, two in self.fields())
 
 
-def plan_add(actor: str, request: NewPbx, there: frozenset[str]) -> PbxPlan:
-    """A new PBX, its values checked. Without sources they are the hosts of its addresses.
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was done, and the login that was made with it: to be shown now, and never again."""
 
-    Raises BadValueError with the value that is wrong, RefuseError when the name is taken.
-    """
-    if request.name in there:
-        raise RefuseError(f"there is a PBX {request.name!r} already")
-    if not _NAME.fullmatch(request.name):
-        raise BadValueError(f"{request.name!r} is no name: a-z, 0-9, _ . - are expected")
-    if not request.addresses:
-        raise BadValueError("a PBX needs an address, for instance sip:192.0.2.10:5060")
-    if request.did_format not in DID_FORMATS:
-        raise BadValueError(f"{request.did_format!r} is none of {', '.join(DID_FORMATS)}")
-    hosts = [Address.parse(uri).host for uri in request.addresses]
-    networks = tuple(_network(text) for text in request.sources or hosts)
-    checked = NewPbx(request.name, request.addresses, networks, request.did_format)
-    return PbxPlan(actor, "pbx add", request.name, checked)
+    applied: Applied
+    login: Login | None = None
 
 
-def _network(text: str) -> str:
-    try:
-        return str(ipaddress.ip_network(text.strip("[]")))
-    except ValueError as error:
-        raise BadValueError(
-            f"{text!r} is no network ({error}); name them with --source, as 192.0.2.0/28"
-        ) from error
+def plan_add(actor: str, wanted: PbxFacts, there: frozenset[str]) -> PbxPlan:
+    """A new PBX, its values checked. Raises BadValueError, RefuseError when the name is taken."""
+    if wanted.name in there:
+        raise RefuseError(f"there is a PBX {wanted.name!r} already")
+    return PbxPlan(actor, "pbx add", None, checked(wanted))
 
 
-def plan_state(actor: str, pbx: str, state: str, now: str) -> PbxPlan:
+def plan_set(actor: str, now: PbxFacts, wanted: PbxFacts) -> PbxPlan:
+    """Another profile, addresses or sources for a PBX that is `now`. Raises BadValueError."""
+    return PbxPlan(actor, "pbx set", now, checked(wanted))
+
+
+def plan_state(actor: str, now: PbxFacts, state: str) -> PbxPlan:
     """Suspending or resuming a PBX that is `now`."""
     verb = "pbx suspend" if state == "suspended" else "pbx resume"
-    return PbxPlan(actor, verb, pbx, None, state, state == now)
+    return PbxPlan(actor, verb, now, replace(now, state=state))
 
 
 async def read_names(connection: Connection) -> frozenset[str]:
@@ -85,28 +90,82 @@ async def read_names(connection: Connection) -> frozenset[str]:
     return (await names(connection)).pbxs
 
 
-async def read_state(connection: Connection, pbx: str) -> str:
-    """in_service or suspended. Raises UnknownError."""
+async def read(connection: Connection, pbx: str) -> PbxFacts:
+    """The facts of one PBX. Raises UnknownError, with the nearest name."""
     known("PBX", pbx, await read_names(connection))
-    return str((await connection.fetchrow(SQL["move_pbx"], pbx))["state"])
+    found = await _read(connection, pbx)
+    assert found is not None
+    return found
 
 
-async def apply(connection: Connection, plan: PbxPlan) -> Applied:
-    """Do it. A PBX is suspended and resumed by these verbs, so there is no other undo."""
-    if plan.empty:
-        return Applied(None, plan.summary)
+async def _read(connection: Connection, pbx: str) -> PbxFacts | None:
+    row = await connection.fetchrow(SQL["pbx_facts"], pbx)
+    if row is None:
+        return None
+    image = {**row, "addresses": [uri for uri, _ in row["addresses"]]}
+    return PbxFacts.of(image, row["username"] or "")
+
+
+async def apply(connection: Connection, plan: PbxPlan) -> Done:
+    """Do it. Raises ConflictError when the PBX has changed since the plan was made."""
+    if plan.empty and not plan.needs_account:
+        return Done(Applied(None, plan.summary))
+    login = None
     async with connection.transaction():
         await ledger.begin(connection, plan.actor)
-        if plan.new is not None:
-            await _add(connection, plan.new)
-        else:
-            await connection.execute(SQL["set_pbx_state"], plan.pbx, plan.state)
-        await ledger.record(connection, plan.actor, plan.verb, plan.summary)
-    return Applied(None, plan.summary, 1)
+        operation = await ledger.record(connection, plan.actor, plan.verb, plan.summary)
+        await _change(connection, operation, plan.after.name, plan.before, plan.after)
+        if plan.needs_account:
+            login = await pbx_accounts.make(connection, plan.after.name)
+    return Done(Applied(operation, plan.summary, 1), login)
 
 
-async def _add(connection: Connection, new: NewPbx) -> None:
-    profile = {"sources": list(new.sources), "did_format": new.did_format}
-    pbx = await connection.fetchval(SQL["add_pbx"], new.name, profile)
-    for priority, uri in enumerate(new.addresses):
-        await connection.execute(SQL["add_pbx_address"], pbx, uri, priority)
+async def _change(
+    connection: Connection,
+    operation: int,
+    pbx: str,
+    before: PbxFacts | None,
+    after: PbxFacts | None,
+) -> None:
+    """Write it where it still is as before. Raises ConflictError, RefuseError."""
+    now = await _read(connection, pbx)
+    if (now and now.image()) != (before and before.image()):
+        told = ", ".join(f"{name} is {two or '-'!r}" for name, _, two in fields(before, now))
+        raise ConflictError(f"PBX {pbx} has changed meanwhile: {told or 'it is gone'}")
+    if after is None:
+        await _drop(connection, pbx)
+    else:
+        await _put(connection, after, new=before is None)
+    images = before and before.image(), after and after.image()
+    await connection.execute(SQL["add_operation_pbx"], operation, pbx, *images)
+
+
+async def _put(connection: Connection, facts: PbxFacts, *, new: bool) -> None:
+    query = SQL["add_pbx" if new else "change_pbx"]
+    pbx = await connection.fetchval(query, facts.name, facts.stored_profile(), facts.state)
+    await connection.execute(SQL["drop_pbx_addresses"], pbx, list(facts.addresses))
+    for priority, uri in enumerate(facts.addresses):
+        await connection.execute(SQL["put_pbx_address"], pbx, uri, priority)
+
+
+async def _drop(connection: Connection, pbx: str) -> None:
+    try:
+        await connection.execute(SQL["drop_pbx"], pbx)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise RefuseError(
+            f"PBX {pbx} is used by now (numbers, contracts or extensions belong to it), so it "
+            "stays; suspend it instead"
+        ) from error
+
+
+async def undo(connection: Connection, actor: str, undone: Record) -> Applied:
+    """Take a change back; needs a transaction. Raises ConflictError, RefuseError."""
+    row = await connection.fetchrow(SQL["operation_pbx"], undone["id"])
+    if row is None:
+        raise RefuseError(f"operation {undone['id']} was made before such changes were kept")
+    await ledger.begin(connection, actor)
+    summary = f"took back {undone['id']}: {undone['verb']}, {undone['summary']}"
+    operation = await ledger.record(connection, actor, "undo", summary, (), undone["id"])
+    sides = (PbxFacts.of(row[side]) if row[side] else None for side in ("after", "before"))
+    await _change(connection, operation, row["pbx"], *sides)
+    return Applied(operation, summary, 1)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from number_registry.operations import ledger, moves
+import re
+
+from number_registry.operations import ledger, moves, pbxs
 from number_registry.operations.values import Applied, Progress, silent
 from number_registry.store.pool import Connection
 
 NUMBERS = "^numbers "
 MOVES = "^pbx (swap|share)$"
-UNDOABLE = f"{NUMBERS}|{MOVES}"
+PBXS = "^pbx (add|set|suspend|resume)$"
+UNDOABLE = f"{NUMBERS}|{MOVES}|{PBXS}"
 
 
 async def undo(
@@ -27,4 +30,6 @@ async def undo(
         found = await ledger.operation_to_undo(connection, operation, verbs)
         if found["move_id"] is not None:
             return await moves.undo(connection, actor, found)
+        if re.search(PBXS, found["verb"]):
+            return await pbxs.undo(connection, actor, found)
         return await ledger.undo_numbers(connection, actor, found, progress)

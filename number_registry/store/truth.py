@@ -171,12 +171,16 @@ def _pbx(row: Record) -> dict[str, Any]:
         {"uri": uri, "priority": priority}
         for uri, priority in zip(row["uris"], row["priorities"], strict=True)
     ]
-    return {
+    entry = {
         "name": row["name"],
         "state": row["state"],
         "addresses": addresses,
         "profile": row["profile"],
     }
+    if row["username"]:
+        digests = {name: row[name] for name in ("realm", "md5", "sha256")}
+        entry["account"] = {"user": row["username"], **digests}
+    return entry
 
 
 def _by_index(rows: Iterable[Record], value: Any) -> list[Any]:

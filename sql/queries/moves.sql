@@ -2,7 +2,8 @@
 
 -- name: move_pbx
 SELECT p.id, p.name, p.state::text AS state,
-       (SELECT count(*) FROM pbx_addresses a WHERE a.pbx_id = p.id AND a.state = 'in_service') AS addresses
+       (SELECT count(*) FROM pbx_addresses a WHERE a.pbx_id = p.id AND a.state = 'in_service')
+       + CASE p.profile ->> 'trust' WHEN 'register' THEN 1 ELSE 0 END AS addresses
 FROM pbxs p WHERE p.name = $1;
 
 -- name: move_candidates
@@ -144,17 +145,6 @@ SELECT m.id, m.kind, m.state, f.name AS "from", t.name AS "to", m.percent, g.nam
 FROM moves m
 JOIN pbxs f ON f.id = m.from_pbx JOIN pbxs t ON t.id = m.to_pbx JOIN attachment_groups g ON g.id = m.group_id
 ORDER BY m.id DESC LIMIT $1;
-
--- === PBXs ==========================================================================================================
-
--- name: add_pbx
-INSERT INTO pbxs (name, profile) VALUES ($1, $2) RETURNING id;
-
--- name: add_pbx_address
-INSERT INTO pbx_addresses (pbx_id, uri, priority) VALUES ($1, $2, $3);
-
--- name: set_pbx_state
-UPDATE pbxs SET state = $2::service_state WHERE name = $1 AND state::text <> $2 RETURNING id;
 
 -- === lock-in =======================================================================================================
 

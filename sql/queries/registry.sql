@@ -42,10 +42,12 @@ SELECT id, name FROM carriers;
 -- name: directory_pbxs
 SELECT p.id, p.name, p.state::text, p.profile,
        coalesce(array_agg(a.uri ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS uris,
-       coalesce(array_agg(a.priority ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS priorities
+       coalesce(array_agg(a.priority ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS priorities,
+       c.username, c.realm, c.md5, c.sha256
 FROM pbxs p
 LEFT JOIN pbx_addresses a ON a.pbx_id = p.id AND a.state = 'in_service'
-GROUP BY p.id;
+LEFT JOIN pbx_accounts c ON c.pbx_id = p.id AND p.profile ->> 'trust' IN ('digest', 'register')
+GROUP BY p.id, c.pbx_id;
 
 -- name: directory_people
 SELECT e.extension, p.name AS person, p.role, s.name AS site, coalesce(x.name, '') AS pbx,
@@ -89,7 +91,7 @@ LEFT JOIN pbxs m ON m.id = t.rented_through
 ORDER BY n.e164;
 
 -- name: list_pbxs
-SELECT p.name, p.state::text AS state,
+SELECT p.name, p.state::text AS state, coalesce(p.profile ->> 'trust', 'address') AS trust,
        coalesce(array_agg(a.uri ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS addresses,
        (SELECT count(*) FROM numbers n JOIN attachment_groups g ON g.id = n.group_id WHERE g.pbx_id = p.id) AS numbers
 FROM pbxs p LEFT JOIN pbx_addresses a ON a.pbx_id = p.id

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from gateway.home import Home
 
-_MODULES = ("numbers", "numbers_change", "pbx", "lockin")
+_MODULES = ("numbers", "numbers_change", "pbx", "pbx_change", "lockin")
 
 
 class There(Home):

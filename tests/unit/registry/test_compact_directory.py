@@ -12,6 +12,7 @@ from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError
 from number_registry.model import Address, Pbx, PbxState, Person, Scenario, Site, State
+from number_registry.pbx_profile import Profile
 
 CONTENT: dict[str, Any] = {
     "version": 1,
@@ -110,7 +111,7 @@ def test_pbxs_come_with_addresses_sources_and_state() -> None:
         (Address("192.0.2.21"), Address.parse("sip:192.0.2.22;transport=tcp", 1)),
         ("192.0.2.21/32",),
         PbxState.IN_SERVICE,
-        "digits",
+        Profile(did_format="digits"),
     )
     new = compact.pbx("new")
     assert new is not None and new.state is PbxState.SUSPENDED
