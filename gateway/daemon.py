@@ -23,14 +23,20 @@ from gateway import settings as configured
 from gateway.calls.duty import reap
 from gateway.calls.ingest import Ingest
 from gateway.calls.live import Live
+from gateway.carrier_files.at_work import AtWork
+from gateway.carrier_files.secrets import Secrets
 from gateway.health.targets import Targets
 from gateway.health.watch import Watch
 from gateway.home import Home
+from gateway.kamailio_rpc import KamailioRpc
 from gateway.mirror import Mirror
 from gateway.network import declared
 from gateway.ports import InternalPorts
 from gateway.publisher import Publisher
+from gateway.registrations import watch as registering
+from gateway.registrations.wanted import Ours
 from gateway.settings import Settings
+from number_registry.model import Transport
 
 STOP_S = 5.0  # for all duties together; a batch of records is stored in far less
 # A thread that builds a snapshot must not make each answer from a socket wait Python's usual 5 ms.
@@ -68,6 +74,7 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("calls", ingest.run),
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
+        Duty("registrations", _registrations(home, settings).run),
         *_networks(home, settings),
     )
     if settings.sip.tls_port:
@@ -87,6 +94,16 @@ def _health(home: Home, settings: Settings) -> Watch:
         answer_s=health.answer_s,
         tls=tls.context(settings.sip),
     )
+
+
+def _registrations(home: Home, settings: Settings) -> registering.Watch:
+    sip = settings.sip
+    tcp = sip.port if sip.tcp else 0
+    ports = {Transport.UDP: sip.port, Transport.TCP: tcp, Transport.TLS: sip.tls_port}
+    ours = Ours(sip.advertised_address or sip.address, sip.address, ports)
+    secrets = Secrets(home.carrier_secrets)
+    rpc = KamailioRpc(home.kamailio_rpc)
+    return registering.Watch(rpc, home.snapshot, AtWork(home), secrets, dict, ours)
 
 
 def _networks(home: Home, settings: Settings) -> tuple[Duty, ...]:

@@ -205,6 +205,11 @@ def watch_invite() -> None:
     KSR.tm.t_on_failure("ksr_invite_failed")
 
 
+def watch_registration() -> None:
+    """In the callback of a request of our own: the answers to it."""
+    KSR.tm.t_on_reply("ksr_register_reply")
+
+
 def watch_request() -> None:
     KSR.tm.t_on_reply("ksr_dialog_reply")
 

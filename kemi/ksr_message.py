@@ -188,5 +188,10 @@ def next_hop() -> str:
     return "" if "maddr=" in uri.lower() else host_of(uri)
 
 
+def reason() -> str:
+    """The words beside the status of an answer."""
+    return KSR.pv.gete("$rr")
+
+
 def status() -> int:
     return int(KSR.kx.get_status())

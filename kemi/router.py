@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from carrier_adapters.loader import load
-from kemi import in_dialog, invite, ksr_effects, ksr_message, replies
+from kemi import in_dialog, invite, ksr_effects, ksr_message, registering, replies
 from kemi.config import Config
 from kemi.worker import Worker
 from number_registry.call import Peer
@@ -134,10 +134,22 @@ class Router:
             self.failed(error, answering=False)
         return CONTINUE
 
-    def ksr_local_request(self, msg: Any, event: str = "") -> int:
-        """A request that the gateway itself sends inside a call, through tm.t_uac_start."""
+    def ksr_register_reply(self, msg: Any) -> int:
         try:
-            ksr_effects.mend_doubled_from_tag()
+            registering.answered(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_local_request(self, msg: Any, event: str = "") -> int:
+        """A request that the gateway itself sends: a REGISTER, or one inside a call, through
+        tm.t_uac_start.
+        """
+        try:
+            if ksr_message.method_and_source()[0] == "REGISTER":
+                registering.asked()
+            else:
+                ksr_effects.mend_doubled_from_tag()
         except Exception as error:
             self.failed(error, answering=False)
         return CONTINUE

@@ -1,20 +1,43 @@
-"""What `doctor` says of the carriers at work: secrets that are missing; it mends nothing."""
+"""What `doctor` says of the carriers at work: secrets that are missing, registrations that are not
+there; it mends nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from carrier_adapters.contract import Carrier
 from gateway.carrier_files.secrets import Secrets
+from gateway.registrations.standing import Standing
 from gateway.stack.health import Finding
 
 
-def findings(carriers: Mapping[str, Carrier], secrets: Secrets, *, demo: bool) -> list[Finding]:
-    """One for each trunk that is not well. ``demo``: the carriers of the demo company exist on
-    paper only, so that nothing of theirs can be mended.
+def findings(
+    carriers: Mapping[str, Carrier],
+    secrets: Secrets,
+    registrations: Iterable[Standing] = (),
+    *,
+    demo: bool,
+) -> list[Finding]:
+    """One for each trunk that is not well, and for each that is registered. ``demo``: the carriers
+    of the demo company exist on paper only, so that nothing of theirs can be mended.
     """
-    return [
+    found = [
         Finding(f"carrier {name}", False, f"trunk {lack.trunk}: {lack.what}", lack.mend, demo)
         for name, carrier in carriers.items()
         for lack in secrets.lacks(carrier)
     ]
+    return found + [
+        _registration(one, demo) for one in registrations if one.state != "impossible" or not found
+    ]
+
+
+def _registration(one: Standing, demo: bool) -> Finding:
+    well = one.state == "registered"
+    mend = "" if well else _MENDS.get(one.status, f"See: ./portgate carriers show {one.carrier}")
+    return Finding(f"carrier {one.carrier}", well, str(one), mend, demo)
+
+
+_MENDS = dict.fromkeys(
+    (401, 403, 407), "Compare user and realm in its file, and set its secret anew"
+)

@@ -14,6 +14,7 @@ from carrier_adapters.contract import Carrier, Trunk
 from gateway.carrier_files import work
 from gateway.carrier_files.checking import Overrides
 from gateway.carrier_files.secrets import Lack, Secrets
+from gateway.registrations.standing import Standing
 from number_registry.e164 import E164
 
 EXAMPLE = E164("79161234567")
@@ -26,10 +27,12 @@ def overview(
     overrides: Overrides,
     said: Mapping[str, str] = MappingProxyType({}),
     secrets: Secrets | None = None,
+    registrations: Mapping[tuple[str, str], Standing] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """One entry for each carrier of the registry (`rows`, of the query list_carriers) and for each
     file, by name. ``said``: ``up`` or ``down`` by a gateway's URI (gateway.health.said).
-    ``secrets``: those that are there; without them none is said to be missing.
+    ``secrets``: those that are there; without them none is said to be missing. ``registrations``:
+    how they stand, by carrier and trunk (gateway.registrations.said).
     """
     known = {row["name"]: row for row in rows}
     edited = loader.load(source, overrides)
@@ -42,7 +45,11 @@ def overview(
         carrier = running.get(name) or edited.carriers.get(name)
         state, why = _state(name, signs, errors, running, known)
         lacks = secrets.lacks(carrier) if secrets and carrier else []
-        entries.append(_entry(name, known.get(name, {}), carrier, state, why, said, lacks))
+        entry = _entry(name, known.get(name, {}), carrier, state, why, said, lacks)
+        for trunk in entry["trunks"]:
+            standing = registrations.get((name, trunk["name"]))
+            trunk["registration"] = standing.told() if standing else None
+        entries.append(entry)
     return entries
 
 

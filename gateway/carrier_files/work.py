@@ -104,10 +104,8 @@ def notes(carrier: Carrier) -> list[str]:
     found = []
     for trunk in carrier.trunks:
         if trunk.auth.kind != "address":
-            how = {"digest": "digest", "register": "registration"}[trunk.auth.kind]
             found.append(
-                f"trunk {trunk.name} wants {how}, which is not done yet: "
-                "a call out that is challenged fails with 503"
+                f"trunk {trunk.name}: digest is not done yet, a call out that is challenged fails"
             )
         if trunk.serves == "sims":
             found.append(

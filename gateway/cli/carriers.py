@@ -5,7 +5,7 @@ carriers_work.
 from __future__ import annotations
 
 import difflib
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from gateway.cli import carriers_secret, carriers_work
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.lists import ask, table
 from gateway.health.said import states
+from gateway.registrations import said
 from gateway.stack import adapters
 from gateway.stack.problems import Problem, StackError
 
@@ -51,6 +52,7 @@ def _everything() -> list[dict[str, Any]]:
         places,
         states(home.snapshot),
         Secrets(home.carrier_secrets),
+        said.read(home.snapshot),
     )
 
 
@@ -83,6 +85,10 @@ def list_carriers(as_json: bool) -> None:
             click.echo(f"{entry['name']}: {entry['why']}", err=True)
         if silent := [uri for trunk in entry["trunks"] for uri in trunk["down"]]:
             click.echo(f"{entry['name']}: no answer from {', '.join(silent)}", err=True)
+        for trunk in entry["trunks"]:
+            if (now := trunk["registration"]) and now["state"] in ("trying", "failed"):
+                told = f"trunk {trunk['name']} is not registered: {now['why']}"
+                click.echo(f"{entry['name']}: {told}", err=True)
         for lack in entry["lacks"]:
             click.echo(f"{entry['name']}: {Lack(**lack)}", err=True)
 
@@ -130,7 +136,7 @@ def _story(entry: dict[str, Any]) -> list[str]:
         lines += ["", f"Trunk {trunk['name']}, serves {trunk['serves']}"]
         lines.append(f"  from      {', '.join(trunk['calls_from']) or 'nowhere'}")
         lines.append(f"  to        {', then '.join(trunk['calls_to']) or 'nowhere'}")
-        lines.append(f"  trust     {trunk['authentication']}")
+        lines.append(f"  trust     {trunk['authentication']}{_registered(trunk)}")
         lines.append(f"  codecs    {', '.join(trunk['codecs'])}")
         rate = trunk["calls_per_second"]
         lines.append(f"  limits    {trunk['channels'] or 'any'} calls, {rate or 'any'} a second")
@@ -139,6 +145,16 @@ def _story(entry: dict[str, Any]) -> list[str]:
         lines += [f"  {name}: {value}" for name, value in entry["written"].items()]
     lines += [f"Lacks: {Lack(**lack)}" for lack in entry["lacks"]]
     return lines + [f"Note: {note}" for note in entry["notes"]]
+
+
+def _registered(trunk: dict[str, Any]) -> str:
+    now = trunk["registration"]
+    if now is None:
+        return ""
+    if now["state"] == "registered":
+        until = datetime.fromtimestamp(now["until"], UTC).astimezone()
+        return f", registered until {until:%H:%M:%S}"
+    return f", {now['state']}: {now['why']}"
 
 
 def unknown(name: str, known: list[str]) -> StackError:

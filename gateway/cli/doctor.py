@@ -16,6 +16,7 @@ from gateway.cli.carriers_work import places
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.status import look
 from gateway.home import Home
+from gateway.registrations import said
 from gateway.settings import SettingsError
 from gateway.stack import facts, preflight, readings
 from gateway.stack.health import Finding, judge
@@ -66,7 +67,9 @@ def _before(home: Home, *, running: bool) -> list[Finding]:
 
 def _carriers(home: Home) -> list[Finding]:
     at_work = work.loaded(home.carriers, places(home))
-    return findings.findings(at_work, Secrets(home.carrier_secrets), demo=home.demo.exists())
+    registrations = said.read(home.snapshot).values()
+    secrets = Secrets(home.carrier_secrets)
+    return findings.findings(at_work, secrets, registrations, demo=home.demo.exists())
 
 
 def _show(finding: Finding) -> None:

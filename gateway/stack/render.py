@@ -30,6 +30,8 @@ FILES = (
     ("rtpengine", "rtpengine.conf", 0o644),
     ("kamailio", "kamailio.cfg", 0o644),
     ("kamailio", "tls.cfg", 0o644),
+    ("kamailio", "uacreg", 0o644),
+    ("kamailio", "version", 0o644),
     ("kamailio", "kemi.json", 0o600),
     ("kamailio", "portgate_kemi.py", 0o644),
 )

@@ -201,14 +201,20 @@ def _python_name(name: str) -> str:
 
 def parameters(modules: Sequence[str]) -> str:
     """modparam lines that these modules cannot start without; there is no relay to be found."""
-    if "rtpengine" not in modules:
-        return ""
     given = {
-        "rtpengine_sock": '"udp:127.0.0.1:9"',
-        "rtpengine_tout_ms": "10",
-        "rtpengine_retr": "1",
+        "rtpengine": {
+            "rtpengine_sock": '"udp:127.0.0.1:9"',
+            "rtpengine_tout_ms": "10",
+            "rtpengine_retr": "1",
+        },
+        "uac": {"restore_mode": '"none"'},
     }
-    return "\n".join(f'modparam("rtpengine", "{name}", {value})' for name, value in given.items())
+    lines = (
+        f'modparam("{module}", "{name}", {value})\n'
+        for module in modules
+        for name, value in given.get(module, {}).items()
+    )
+    return "".join(lines)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Registers us with the carriers that want it, through Kamailio, and tells how it stands."""
