@@ -83,7 +83,7 @@ class Asterisk:
         )
 
     def _write(self, **values: object) -> None:
-        for folder in ("etc", "lib", "run", "log", "spool", "music"):
+        for folder in ("etc", "lib", "run", "log", "spool", "music", "sounds"):
             (self.place / folder).mkdir()
         for folder in ("common", self.kind.name):
             for template in sorted((HERE / folder).glob("*.j2")):
@@ -91,6 +91,7 @@ class Asterisk:
                 (self.place / "etc" / template.stem).write_text(text, "utf-8")
         second = g711.encode(g711.PCMA, tone.frame(MUSIC_HZ)) * 50
         (self.place / "music" / "tone.alaw").write_bytes(second * 60)
+        (self.place / "sounds" / "second.alaw").write_bytes(second)
 
     async def __aenter__(self) -> Self:
         try:

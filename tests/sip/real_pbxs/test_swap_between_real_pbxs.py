@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from number_registry.call import lot_of
 from tests.sip.moving import Moving
 from tests.sip.people import World, both_hear
 from tests.sip.real_pbxs.office import Office
@@ -63,3 +64,35 @@ async def test_calls_stay_where_they_are_and_the_next_one_rings_the_other_progra
         await back.bye()
     pbxs = [(await world.record(call))["pbx"] for call in (before, after, back)]
     assert pbxs == ["old", "new", "old"]
+
+
+async def test_while_numbers_are_shared_both_programs_are_rung_and_both_call_out(
+    world: World, office: Office, moving: Moving
+) -> None:
+    async with office.pbx("old"), office.pbx("new"):
+        await moving.run("pbx", "share", "--city", "Kazan", "new", "50")
+        await moving.until_at("old", 50)
+        async with (
+            office.phone("101") as old_phone,
+            office.phone("103", at="new") as new_phone,
+            world.carrier("volga_city") as carrier,
+        ):
+            rung = {"old": 0, "new": 0}
+            for number in range(6):
+                call_id = f"shared-{number}@{carrier.address}"
+                call = await carrier.calls(NUMBER, call_id=call_id)
+                assert await call.until_final() == 200
+                pbx, phone = ("new", new_phone) if lot_of(call_id) < 50 else ("old", old_phone)
+                rung[pbx] += 1
+                assert await both_hear(call, await phone.call(rung[pbx]))
+                await call.bye()
+                assert (await world.record(call))["pbx"] == pbx
+            assert min(rung.values()) > 0, "these calls draw lots on both sides"
+
+        async with world.phone_network("northline") as outside:
+            for already, (pbx, extension) in enumerate((("old", "101"), ("new", "103"))):
+                async with office.dialling(extension, at=pbx) as phone:
+                    call = await phone.dials("89161234567")
+                    assert await call.until_final() == 200
+                    assert await both_hear(call, await outside.call(already + 1))
+                    await call.bye()
