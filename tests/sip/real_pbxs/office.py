@@ -11,9 +11,12 @@ from gateway.endpoints import AnswerScript, Callee, Caller, CallScript, Leg
 from tests.sip.people import PBXS, World, answering
 from tests.sip.real_pbxs.asterisk import CHAN_SIP, PJSIP, Asterisk, Kind
 
-# Which program is which PBX of the demo company, and where its phones are. Extension 101 shows its
-# own number, the others that of the city.
+# Which program is which PBX of the demo company. Of all Debian suites Asterisk alone is there to be
+# had (no FreeSWITCH, no Yate), so the two kinds are its two SIP stacks, written years apart by
+# different people: chan_sip, gone from Asterisk since 21, and PJSIP, over the library pjproject.
+# They differ in all that a gateway meets: headers, re-INVITEs, hold, refusals, timers.
 KINDS: dict[str, Kind] = {"old": CHAN_SIP, "old second": CHAN_SIP, "new": PJSIP}
+# Extension 101 shows its own number, the others that of the city.
 PHONES = {"old": {"101": 51, "102": 52}, "old second": {"101": 51, "102": 52}, "new": {"103": 61}}
 
 
