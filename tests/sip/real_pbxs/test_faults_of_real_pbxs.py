@@ -132,6 +132,8 @@ async def test_a_pbx_takes_itself_out_of_the_audio(
             ),
             "our relay's address",
         )
+        await call.until_received("ACK")
+        await far.until_received("ACK", nth=2)  # of the re-INVITE that told us the phone's address
         call.voice.ear.forget()
         far.voice.ear.forget()
         assert await both_hear(call, far)
