@@ -8,6 +8,7 @@ in order.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import signal
@@ -30,6 +31,8 @@ from gateway.health.watch import Watch
 from gateway.home import Home
 from gateway.kamailio_rpc import KamailioRpc
 from gateway.mirror import Mirror
+from gateway.names import duty as names
+from gateway.names import said as resolved
 from gateway.network import declared
 from gateway.ports import InternalPorts
 from gateway.publisher import Publisher
@@ -74,6 +77,7 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("calls", ingest.run),
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
+        Duty("names", names.Duty(home, settings).run),
         Duty("registrations", _registrations(home, settings).run),
         *_networks(home, settings),
     )
@@ -103,7 +107,8 @@ def _registrations(home: Home, settings: Settings) -> registering.Watch:
     ours = Ours(sip.advertised_address or sip.address, sip.address, ports)
     secrets = Secrets(home.carrier_secrets)
     rpc = KamailioRpc(home.kamailio_rpc)
-    return registering.Watch(rpc, home.snapshot, AtWork(home), secrets, dict, ours)
+    known = functools.partial(resolved.read, home.snapshot)
+    return registering.Watch(rpc, home.snapshot, AtWork(home), secrets, known, ours)
 
 
 def _networks(home: Home, settings: Settings) -> tuple[Duty, ...]:

@@ -22,6 +22,7 @@ from gateway.settings_sections import (
     Api,
     Calls,
     Carriers,
+    Dns,
     Health,
     Media,
     Network,
@@ -46,7 +47,7 @@ class SettingsError(Exception):
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "sip": Sip, "media": Media, "api": Api, "calls": Calls, "carriers": Carriers,
-    "health": Health,
+    "health": Health, "dns": Dns,
     "network": Network,
 }  # fmt: skip
 # Sections whose tables are named by people, [section.carrier.trunk]: where these go, what each

@@ -131,6 +131,27 @@ class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answer_s: Annotated[float, msgspec.Meta(ge=0.1, le=30)] = 1.0
 
 
+class Dns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How host names of gateways are resolved. ``servers``: ``host[:port]``; none: the machine's
+    own. Seconds: patience with a question, bounds to an answer's life, next try after a failure.
+    """
+
+    servers: tuple[str, ...] = ()
+    answer_s: Annotated[float, msgspec.Meta(ge=0.1, le=30)] = 2.0
+    shortest_s: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 10.0
+    longest_s: Annotated[float, msgspec.Meta(ge=1, le=86400)] = 3600.0
+    again_s: Annotated[float, msgspec.Meta(ge=1, le=3600)] = 10.0
+
+    def __post_init__(self) -> None:
+        for server in self.servers:
+            host, colon, port = server.partition(":")
+            _check_address("servers", host)
+            if colon and not (port.isdecimal() and 0 < int(port) < 65536):
+                raise ValueError(f"`servers` holds `{server}`: write 192.0.2.53 or 192.0.2.53:5353")
+        if self.shortest_s > self.longest_s:
+            raise ValueError("`shortest_s` is more than longest_s")
+
+
 class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How carriers are handed to us: hand_offs[carrier][trunk]."""
 
@@ -146,4 +167,5 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     calls: Calls = Calls()
     carriers: Carriers = Carriers()
     health: Health = Health()
+    dns: Dns = Dns()
     network: Network = Network()

@@ -14,6 +14,7 @@ from kemi.redis_lookup import RedisDownError, RedisLookup
 from number_registry import cache_layout
 from number_registry.compact_directory import CompactDirectory
 from number_registry.errors import CacheCorruptError
+from number_registry.names import NO_NAMES, Names
 from number_registry.snapshot import SnapshotView, boot_cell
 
 STALE_S = 2.0
@@ -39,6 +40,7 @@ class Registry:
         self.directory: CompactDirectory | None = None
         # grows with each new directory, so that what was derived from it is derived again
         self.version = 0
+        self.names: Names = NO_NAMES
 
     def refresh(self) -> CompactDirectory | None:
         """The directory to decide with; None only while no snapshot has ever been readable."""
@@ -51,6 +53,10 @@ class Registry:
             self._read_directory(view)
         self._stale = view.heartbeat_age_s(time.monotonic_ns()) > STALE_S
         return self.directory
+
+    def lead(self, names: Names) -> None:
+        """Names lead elsewhere: the directory is read anew before the next decision."""
+        self.names, self._generation = names, 0
 
     # -- PackedNumbers -------------------------------------------------------------------------
 
@@ -119,7 +125,7 @@ class Registry:
         wanted = view.directory_generation
         try:
             read = cache_layout.read_directory(self._json.read_bytes())
-            self.directory = CompactDirectory(self, read.content)
+            self.directory = CompactDirectory(self, read.content, self.names)
         except (OSError, ValueError, CacheCorruptError) as error:
             self._next_open = now + RETRY_OPEN_S
             self._warn(f"{self._json.name} cannot be used: {error}")

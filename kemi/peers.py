@@ -10,10 +10,24 @@ from collections.abc import Callable, Iterable, Mapping
 from carrier_adapters.contract import Carrier
 from number_registry.call import Peer, Side
 from number_registry.model import Pbx
+from number_registry.names import Names, hosts_before
 
 REMEMBERED = 4096  # addresses, known or not: a flood from many addresses must not fill the memory
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def only_inside_calls(carriers: Mapping[str, Carrier], names: Names) -> frozenset[str]:
+    """Hosts that may speak inside calls that there are, and begin none: gateways that only take
+    calls, and places that a name led to when the call was set up.
+    """
+    taking = (
+        address.host
+        for carrier in carriers.values()
+        for trunk in carrier.trunks
+        for address in trunk.addresses
+    )
+    return hosts_before(names).union(taking)
 
 
 class Peers:

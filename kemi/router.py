@@ -62,7 +62,7 @@ class Router:
         try:
             method, ip = ksr_message.method_and_source()
             peer = self.worker.peer(ip)
-            if peer is None:
+            if peer is None and not self._only_inside_calls(method, ip):
                 return CONTINUE  # an unknown source learns not even that someone is here
             inside = ksr_message.has_to_tag()
             if not ksr_effects.hops_left():
@@ -76,10 +76,16 @@ class Router:
             self.failed(error, answering=True)
         return CONTINUE
 
-    def _outside_dialogs(self, method: str, peer: Peer) -> None:
+    def _only_inside_calls(self, method: str, ip: str) -> bool:
+        """Of one that sends no calls: whether this is about a call that there is already."""
+        if ip not in self.worker.inside_calls:
+            return False
+        return method == "CANCEL" or ksr_message.has_to_tag()
+
+    def _outside_dialogs(self, method: str, peer: Peer | None) -> None:
         if not ksr_effects.well_formed():
             return  # sanity has answered
-        elif method == "INVITE":
+        elif method == "INVITE" and peer is not None:
             self._invite(peer)
         elif method == "CANCEL":
             if ksr_effects.matches_transaction():

@@ -12,17 +12,20 @@ from hashlib import blake2b
 from pathlib import Path
 
 from carrier_adapters.contract import Carrier
+from carrier_adapters.kit.resolving import resolved
 from carrier_adapters.loader import load
 from kemi import ksr_effects, ksr_message
 from kemi.config import Config
 from kemi.health import Health
+from kemi.host_names import HostNames
 from kemi.journal import Journal
 from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
-from kemi.peers import Peers
+from kemi.peers import Peers, only_inside_calls
 from kemi.seal import Sealer
 from number_registry.call import Peer
 from number_registry.directory import Directory, MemoryDirectory
+from number_registry.names import NO_NAMES
 
 CARRIERS_CHECK_S = 0.25
 # Numbers and groups are read live; whether PBXs changed, or the snapshot was replaced or is old, is
@@ -39,7 +42,9 @@ class Worker:
 
     def __init__(self, config: Config, carriers: Mapping[str, Carrier]) -> None:
         self.config = config
-        self.carriers = dict(carriers)
+        self._loaded = dict(carriers)  # as their files say
+        self.carriers = dict(carriers)  # with names replaced by where they lead
+        self.inside_calls = only_inside_calls(carriers, NO_NAMES)
         self.registry = Registry(config.snapshot, config.redis, ksr_effects.log_warning)
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
@@ -49,6 +54,7 @@ class Worker:
         ports = {"udp": config.port, "tcp": config.port, "tls": config.tls_port}
         self._sockets = {proto: f"{proto}:{config.address}:{port}" for proto, port in ports.items()}
         self.health = Health(config.snapshot, ksr_effects.log_warning)
+        self._names = HostNames(config.snapshot, ksr_effects.log_warning)
         self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
@@ -75,6 +81,7 @@ class Worker:
         if now >= self._next_check:
             self._next_check = now + CARRIERS_CHECK_S
             self._reload_carriers()
+            self._follow_names()
             self.health.refresh()
             self.registry.say_corruption()
         directory = self.registry.refresh()
@@ -85,8 +92,8 @@ class Worker:
         return self._peers.find(ip)
 
     def knows(self, host: str) -> bool:
-        """Whether this is the address of a neighbour."""
-        return self._peers.knows(host)
+        """Whether this is the address of a neighbour, one that sends no calls included."""
+        return self._peers.knows(host) or host in self.inside_calls
 
     def _reload_carriers(self) -> None:
         """Put changed carriers' files to work; a broken one keeps what was there before. About 1
@@ -97,14 +104,27 @@ class Worker:
             return
         self._generation = current
         config = self.config
-        loaded = load(config.carriers_folder, config.carrier_overrides, self.carriers)
+        loaded = load(config.carriers_folder, config.carrier_overrides, self._loaded)
         for error in loaded.errors:
             ksr_effects.log_error(
                 f"carrier not reloaded, the gateway goes on with what it had: {error}"
             )
-        self.carriers = dict(loaded.carriers)
-        self._peers_of = -1
+        self._loaded = dict(loaded.carriers)
+        self._lead()
         self._say_taken(sorted({error.file.removesuffix(".py") for error in loaded.errors}))
+
+    def _follow_names(self) -> None:
+        """Host names of gateways lead elsewhere: the next call goes there."""
+        if self._names.refresh():
+            self.registry.lead(self._names.known)
+            self._lead()
+
+    def _lead(self) -> None:
+        self.carriers, refused = resolved(self._loaded, self._names.known)
+        self.inside_calls = only_inside_calls(self.carriers, self._names.known)
+        self._peers_of = -1
+        for said in refused:
+            ksr_effects.log_warning(f"calls are not taken by name: {said}")
 
     def _say_taken(self, refused: list[str]) -> None:
         """Tells whoever put files to work that this process has them: a file of its own, named by

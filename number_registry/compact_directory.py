@@ -17,7 +17,8 @@ from number_registry.cache_layout import (
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError, RefuseError
-from number_registry.model import Account, Address, Pbx, PbxState, Person, Scenario, Site, State
+from number_registry.model import Account, Pbx, PbxState, Person, Scenario, Site, State
+from number_registry.names import NO_NAMES, Names, ranked
 from number_registry.pbx_profile import Profile
 
 # Looked up by the packed value, since calling the enum costs a microsecond each; 0 is no state and
@@ -43,18 +44,21 @@ class PackedNumbers(Protocol):
 class CompactDirectory:
     """The `Directory` of a SIP worker.
 
-    Build it anew when the directory's generation changes; numbers are read live.
+    Build it anew when the directory's generation changes, or what names lead to; numbers are read
+    live. A PBX's address whose name leads nowhere yet is left out: no call waits for DNS.
 
     Raises CacheCorruptError when the content is not what the publisher writes, so the caller keeps
     the one it had.
     """
 
-    def __init__(self, numbers: PackedNumbers, content: dict[str, Any]) -> None:
+    def __init__(
+        self, numbers: PackedNumbers, content: dict[str, Any], names: Names = NO_NAMES
+    ) -> None:
         self._numbers = numbers
         self._routes: dict[tuple[int, int], NumberRoute] = {}
         try:
             self._carriers: list[str | None] = list(content["carriers"])
-            self._by_index = [_pbx(entry) for entry in content["pbxs"]]
+            self._by_index = [_pbx(entry, names) for entry in content["pbxs"]]
             self._people = {ext: _person(ext, entry) for ext, entry in content["people"].items()}
             self._sites = {name: _site(name, entry) for name, entry in content["sites"].items()}
             self._emergency = frozenset(str(digits) for digits in content["emergency"])
@@ -117,14 +121,18 @@ class CompactDirectory:
         return pbx.name if pbx is not None else ""
 
 
-def _pbx(entry: dict[str, Any] | None) -> Pbx | None:
+def _pbx(entry: dict[str, Any] | None, names: Names) -> Pbx | None:
     if entry is None:
         return None
     profile = dict(entry["profile"])
     sources, account = tuple(profile.pop("sources", ())), entry.get("account")
     return Pbx(
         name=entry["name"],
-        addresses=tuple(Address.parse(a["uri"], a["priority"]) for a in entry["addresses"]),
+        addresses=tuple(
+            address
+            for a in entry["addresses"]
+            for address in ranked(names, a["uri"], a["priority"])
+        ),
         sources=sources,
         state=PbxState(entry["state"]),
         profile=Profile.of(profile),

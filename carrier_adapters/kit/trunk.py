@@ -5,20 +5,18 @@ asks no DNS.
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 
 from number_registry.errors import BadValueError
 from number_registry.model import Address, Transport
+from number_registry.names import TLS_PORT, Names, is_literal, targets, turn, weights
 
 DIRECTIONS = ("both", "in", "out")
 SERVES = ("numbers", "sims")
 # Names of RTP payloads that carriers use (RFC 3551, section 6; RFC 4733; RFC 7587).
 CODECS = ("PCMA", "PCMU", "G722", "G729", "GSM", "AMR", "AMR-WB", "opus", "telephone-event")
-TLS_PORT = 5061  # RFC 3261, section 19.1.2
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _SECRET = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -111,7 +109,7 @@ class Gateway:
         has_port = bool(re.search(r":\d+$", self.uri.partition(";")[0].partition(":")[2]))
         if address.transport is Transport.TLS and not has_port:
             address = replace(address, port=TLS_PORT)
-        literal = _is_literal(address.host)
+        literal = is_literal(address.host)
         if not literal and not _HOST_NAME.fullmatch(address.host):
             raise BadValueError(f"{self.uri!r}: {address.host!r} is neither an address nor a name")
         object.__setattr__(self, "address", address)
@@ -185,7 +183,7 @@ class Trunk:
         _refuse_networks(self.sources)
         if not isinstance(self.area_code, str) or not re.fullmatch("[0-9]{0,8}", self.area_code):
             raise FieldError("area_code", f"{self.area_code!r} is not a string of digits")
-        if self.receives_on and not _is_literal(self.receives_on):
+        if self.receives_on and not is_literal(self.receives_on):
             raise FieldError("receives_on", f"{self.receives_on!r} is not an address of ours")
         for codec in self.codecs:
             if codec not in CODECS:
@@ -214,36 +212,37 @@ class Trunk:
             return self.addresses
         pairs = zip(self.addresses, self.weights, strict=True)
         ranked = sorted(
-            pairs, key=lambda pair: (pair[0].priority, _turn(seed, pair[0].uri, pair[1]))
+            pairs, key=lambda pair: (pair[0].priority, turn(seed, pair[0].uri, pair[1]))
         )
         return tuple(address for address, _ in ranked)
 
-    def resolved(self, answers: Mapping[str, Sequence[str]]) -> Trunk:
-        """The trunk with names replaced: host name -> ``sip:address:port;transport=..`` in the
-        order to try. A name without an answer stays a name.
+    def resolved(self, names: Names) -> Trunk:
+        """The trunk with names replaced by where they lead; a name without an answer stays one.
+
+        The order within a name's answer counts within the priority that its gateway has here.
         """
         told = [
-            [replace(gateway, uri=uri) for uri in answers.get(gateway.address.host, ())]
-            or [gateway]
+            (gateway.priority, priority, one)
             for gateway in self.all_gateways()
+            for priority, one in _led(gateway, names)
         ]
-        return replace(self, proxies=(), gateways=tuple(one for some in told for one in some))
+        steps = sorted({(outer, inner) for outer, inner, _ in told})
+        place = {step: number for number, step in enumerate(steps)}
+        if all(inner == 0 for _, inner in steps):
+            place = {step: step[0] for step in steps}  # as it is written
+        gateways = (replace(one, priority=place[outer, inner]) for outer, inner, one in told)
+        return replace(self, proxies=(), gateways=tuple(gateways))
 
 
-def _turn(seed: str, uri: str, weight: int) -> float:
-    """A draw whose smallest falls on each gateway in proportion to its weight (Efraimidis and
-    Spirakis): exponential with that rate, drawn from a hash instead of a dice.
-    """
-    drawn = blake2b(f"{seed}\0{uri}".encode("utf-8", "surrogatepass"), digest_size=7).digest()
-    return -math.log((int.from_bytes(drawn) + 1) / (1 << 56)) / weight
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
+def _led(gateway: Gateway, names: Names) -> Iterable[tuple[int, Gateway]]:
+    found = () if gateway.literal else targets(names, gateway.uri)
+    if not found:
+        return [(0, gateway)]
+    lowest, shares = min(target.priority for target in found), weights(found)
+    return [
+        (target.priority - lowest, replace(gateway, uri=target.uri, weight=gateway.weight * share))
+        for target, share in zip(found, shares, strict=True)
+    ]
 
 
 def _refuse_networks(sources: Iterable[str]) -> None:

@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import Any
 
 from carrier_adapters import loader
-from carrier_adapters.contract import Carrier, Trunk
+from carrier_adapters.contract import Carrier, Registration, Trunk
 from gateway.carrier_files import work
 from gateway.carrier_files.checking import Overrides
 from gateway.carrier_files.secrets import Lack, Secrets
+from gateway.names.said import told
 from gateway.registrations.standing import Standing
 from number_registry.e164 import E164
+from number_registry.names import NO_NAMES, Names
 
 EXAMPLE = E164("79161234567")
 
@@ -28,11 +30,13 @@ def overview(
     said: Mapping[str, str] = MappingProxyType({}),
     secrets: Secrets | None = None,
     registrations: Mapping[tuple[str, str], Standing] = MappingProxyType({}),
+    resolved: Names = NO_NAMES,
 ) -> list[dict[str, Any]]:
     """One entry for each carrier of the registry (`rows`, of the query list_carriers) and for each
     file, by name. ``said``: ``up`` or ``down`` by a gateway's URI (gateway.health.said).
     ``secrets``: those that are there; without them none is said to be missing. ``registrations``:
-    how they stand, by carrier and trunk (gateway.registrations.said).
+    how they stand, by carrier and trunk (gateway.registrations.said). ``resolved``: where host
+    names lead (gateway.names.said).
     """
     known = {row["name"]: row for row in rows}
     edited = loader.load(source, overrides)
@@ -45,11 +49,11 @@ def overview(
         carrier = running.get(name) or edited.carriers.get(name)
         state, why = _state(name, signs, errors, running, known)
         lacks = secrets.lacks(carrier) if secrets and carrier else []
-        entry = _entry(name, known.get(name, {}), carrier, state, why, said, lacks)
-        for trunk in entry["trunks"]:
+        shown = [_trunk(one, said, resolved) for one in (carrier.trunks if carrier else ())]
+        for trunk in shown:
             standing = registrations.get((name, trunk["name"]))
             trunk["registration"] = standing.told() if standing else None
-        entries.append(entry)
+        entries.append(_entry(name, known.get(name, {}), carrier, state, why, shown, lacks))
     return entries
 
 
@@ -84,7 +88,7 @@ def _entry(
     carrier: Carrier | None,
     state: str,
     why: str,
-    said: Mapping[str, str],
+    shown: list[dict[str, Any]],
     lacks: list[Lack],
 ) -> dict[str, Any]:
     trunks = carrier.trunks if carrier else ()
@@ -103,13 +107,14 @@ def _entry(
         "cities": row.get("cities", []),
         "channels": {"used": row.get("used", 0), "limit": limit if limited else None},
         "last_failure": failure,
-        "trunks": [_trunk(trunk, said) for trunk in trunks],
+        "trunks": shown,
         "lacks": [lack._asdict() for lack in lacks],
         "notes": work.notes(carrier) if carrier else [],
     }
 
 
-def _trunk(trunk: Trunk, said: Mapping[str, str]) -> dict[str, Any]:
+def _trunk(written: Trunk, said: Mapping[str, str], resolved: Names) -> dict[str, Any]:
+    trunk = written.resolved(resolved) if written.names else written
     return {
         "name": trunk.name,
         "serves": trunk.serves,
@@ -117,13 +122,22 @@ def _trunk(trunk: Trunk, said: Mapping[str, str]) -> dict[str, Any]:
         "calls_from": list(trunk.networks),
         "calls_to": [address.uri for address in trunk.addresses],
         "down": [one.uri for one in trunk.addresses if said.get(one.uri) == "down"],
-        "names": list(trunk.names),
+        "names": _names(written, resolved),
         "receives_on": trunk.receives_on,
         "authentication": trunk.auth.kind,
         "codecs": list(trunk.codecs),
         "channels": trunk.channels or None,
         "calls_per_second": trunk.calls_per_second or None,
     }
+
+
+def _names(trunk: Trunk, resolved: Names) -> list[dict[str, Any]]:
+    """Each host name of the trunk: where it leads and how old that is."""
+    uris = [gateway.uri for gateway in trunk.all_gateways() if not gateway.literal]
+    if isinstance(trunk.auth, Registration):
+        uris.append(trunk.auth.registrar)
+    found = (told(resolved, uri) for uri in dict.fromkeys(uris))
+    return [one for one in found if one is not None]
 
 
 def spoken(carrier: Carrier) -> dict[str, str]:

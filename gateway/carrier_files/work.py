@@ -114,9 +114,6 @@ def notes(carrier: Carrier) -> list[str]:
             )
         if trunk.channels or trunk.calls_per_second:
             found.append(f"trunk {trunk.name}: its limits are shown, calls are not held to them")
-        if trunk.names:
-            names = ", ".join(trunk.names)
-            found.append(f"trunk {trunk.name}: {names} is not resolved yet, and not used")
     return found
 
 

@@ -18,6 +18,7 @@ from gateway.cli import carriers_secret, carriers_work
 from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.lists import ask, table
 from gateway.health.said import states
+from gateway.names import said as names
 from gateway.registrations import said
 from gateway.stack import adapters
 from gateway.stack.problems import Problem, StackError
@@ -53,6 +54,7 @@ def _everything() -> list[dict[str, Any]]:
         states(home.snapshot),
         Secrets(home.carrier_secrets),
         said.read(home.snapshot),
+        names.read(home.snapshot),
     )
 
 
@@ -89,6 +91,8 @@ def list_carriers(as_json: bool) -> None:
             if (now := trunk["registration"]) and now["state"] in ("trying", "failed"):
                 told = f"trunk {trunk['name']} is not registered: {now['why']}"
                 click.echo(f"{entry['name']}: {told}", err=True)
+        for name in (name for trunk in entry["trunks"] for name in trunk["names"]):
+            click.echo(f"{entry['name']}: {names.in_words(name)}", err=True)
         for lack in entry["lacks"]:
             click.echo(f"{entry['name']}: {Lack(**lack)}", err=True)
 
@@ -136,6 +140,7 @@ def _story(entry: dict[str, Any]) -> list[str]:
         lines += ["", f"Trunk {trunk['name']}, serves {trunk['serves']}"]
         lines.append(f"  from      {', '.join(trunk['calls_from']) or 'nowhere'}")
         lines.append(f"  to        {', then '.join(trunk['calls_to']) or 'nowhere'}")
+        lines += [f"  name      {names.in_words(name)}" for name in trunk["names"]]
         lines.append(f"  trust     {trunk['authentication']}{_registered(trunk)}")
         lines.append(f"  codecs    {', '.join(trunk['codecs'])}")
         rate = trunk["calls_per_second"]

@@ -35,8 +35,8 @@ from gateway.cli.registry import (
     told,
     yes_option,
 )
-from gateway.health.said import UNKNOWN, states
-from number_registry.model import Address
+from gateway.health.said import states
+from gateway.names import said
 from number_registry.operations import moves
 from number_registry.operations import undo as taking_back
 from number_registry.operations.move_plan import Move, MovePlan
@@ -66,12 +66,14 @@ def list_pbxs(as_json: bool) -> None:
     """
     home = this_home()
     found = ask(home, "list_pbxs")
-    said = states(home.snapshot)
+    health, known = states(home.snapshot), said.read(home.snapshot)
     for row in found:
         row["gateways"] = [
-            {"address": address, "state": said.get(Address.parse(address).uri, UNKNOWN)}
+            {"address": address, "state": said.state(known, address, health)}
             for address in row["addresses"]
         ]
+        names = (said.told(known, address) for address in row["addresses"])
+        row["names"] = [one for one in names if one is not None]
     if as_json:
         print_json({"pbxs": found})
         return
@@ -80,6 +82,9 @@ def list_pbxs(as_json: bool) -> None:
         for row in found
     ]
     table(("PBX", "STATE", "NUMBERS", "ADDRESSES"), rows)
+    for row in found:
+        for name in row["names"]:
+            click.echo(f"{row['name']}: {said.in_words(name)}", err=True)
 
 
 def _gateways(gateways: list[dict[str, str]]) -> str:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import structlog
 
+from carrier_adapters.kit.resolving import resolved
 from carrier_adapters.loader import load
 from gateway.health.watch import Target
 from gateway.home import Home
 from gateway.inside import read
+from gateway.names import said
 from number_registry.cache_layout import read_directory
 from number_registry.errors import PortgateError
-from number_registry.model import Address, PbxState
+from number_registry.model import PbxState
+from number_registry.names import FILE as names_file
 
 GENERATION_FILE = "carriers.generation"  # touched when carriers' files were put to work
 _log = structlog.get_logger("gateway.health")
@@ -28,11 +31,13 @@ class Targets:
         self._directory = home.directory_json
         self._generation = home.snapshot / GENERATION_FILE
         self._inside = home.kemi_json
-        self._seen: tuple[int, int] | None = None
+        self._snapshot = home.snapshot
+        self._seen: tuple[int, ...] | None = None
         self._known: tuple[Target, ...] = ()
 
     def __call__(self) -> tuple[Target, ...]:
-        seen = _changed(self._directory), _changed(self._generation)
+        names = self._snapshot / names_file
+        seen = _changed(self._directory), _changed(self._generation), _changed(names)
         if seen != self._seen:
             try:
                 self._known = (*self._carriers(), *self._pbxs())
@@ -45,7 +50,8 @@ class Targets:
     def _carriers(self) -> Iterator[Target]:
         inside = read(self._inside)
         loaded = load(Path(inside.carriers_folder), inside.carrier_overrides)
-        for name, carrier in loaded.carriers.items():
+        led, _ = resolved(loaded.carriers, said.read(self._snapshot))
+        for name, carrier in led.items():
             for trunk in carrier.trunks:
                 for address in trunk.addresses:
                     yield Target(f"carrier {name}", address)
@@ -55,8 +61,9 @@ class Targets:
             return
         for pbx in read_directory(self._directory.read_bytes()).content["pbxs"]:
             if pbx is not None and pbx["state"] == PbxState.IN_SERVICE:
-                for address in pbx["addresses"]:
-                    yield Target(f"PBX {pbx['name']}", Address.parse(address["uri"]))
+                for written in pbx["addresses"]:
+                    for address in said.reach(self._snapshot, written["uri"]):
+                        yield Target(f"PBX {pbx['name']}", address)
 
 
 def _changed(path: Path) -> int:

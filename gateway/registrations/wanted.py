@@ -10,6 +10,7 @@ from typing import NamedTuple
 from carrier_adapters.contract import Carrier, Gateway, Registration, Trunk
 from gateway.registrations.records import Record
 from number_registry.model import Address, Transport
+from number_registry.names import Names, addresses
 
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]{1,60}")  # nothing that a URI or a file name would escape
 
@@ -38,11 +39,11 @@ class Account(NamedTuple):
 def accounts(
     carriers: Mapping[str, Carrier],
     secret: Callable[[str], str | None],
-    answers: Mapping[str, tuple[str, ...]],
+    names: Names,
     ours: Ours,
 ) -> list[Account]:
-    """All trunks that register. ``secret``: the value by name. ``answers``: as of Trunk.resolved,
-    of the registrars that are names.
+    """All trunks that register. ``secret``: the value by name. ``names``: where registrars'
+    host names lead.
     """
     trunks = [
         (carrier.name, trunk, trunk.auth)
@@ -55,7 +56,7 @@ def accounts(
     for name, trunk, auth in trunks:
         plain = _PLAIN.fullmatch(auth.user) and times[auth.user] == 1
         contact_user = auth.user if plain else f"{name}-{trunk.name}"
-        record, why = _record(contact_user, trunk, auth, secret, answers, ours)
+        record, why = _record(contact_user, trunk, auth, secret, names, ours)
         found.append(Account(name, trunk.name, auth.user, auth.registrar, record, why))
     return found
 
@@ -65,14 +66,14 @@ def _record(
     trunk: Trunk,
     auth: Registration,
     secret: Callable[[str], str | None],
-    answers: Mapping[str, tuple[str, ...]],
+    names: Names,
     ours: Ours,
 ) -> tuple[Record | None, str]:
     password = secret(auth.secret)
     if password is None:
         return None, f"its secret {auth.secret} is missing"
     registrar = Gateway(auth.registrar)
-    where = _address(registrar, answers)
+    where = _address(registrar, names)
     if where is None:
         return None, f"{registrar.address.host} has no address yet"
     port = ours.ports.get(where.transport, 0)
@@ -92,8 +93,5 @@ def _record(
     )
 
 
-def _address(registrar: Gateway, answers: Mapping[str, tuple[str, ...]]) -> Address | None:
-    if registrar.literal:
-        return registrar.address
-    uris = answers.get(registrar.address.host, ())
-    return Gateway(uris[0]).address if uris else None
+def _address(registrar: Gateway, names: Names) -> Address | None:
+    return next(iter(addresses(names, registrar.uri)), None)

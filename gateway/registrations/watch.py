@@ -24,6 +24,7 @@ from gateway.registrations.standing import Standing, standings
 from gateway.registrations.steps import Step, plan
 from gateway.registrations.wanted import Account, Ours, accounts
 from number_registry.errors import BadValueError
+from number_registry.names import Names
 
 AGAIN_S = 1.0
 SOON_S = 0.2  # an old registration is leaving, and the new one waits for that
@@ -32,7 +33,7 @@ _log = structlog.get_logger("gateway.registrations")
 
 
 class Watch:
-    """``carriers``: those at work; ``answers``: addresses by registrar's name. Both are called
+    """``carriers``: those at work; ``names``: where host names lead. Both are called
     every second, so they must be cheap.
     """
 
@@ -42,11 +43,11 @@ class Watch:
         snapshot: Path,
         carriers: Callable[[], Mapping[str, Carrier]],
         secrets: Secrets,
-        answers: Callable[[], Mapping[str, tuple[str, ...]]],
+        names: Callable[[], Names],
         ours: Ours,
     ) -> None:
         self._rpc, self._snapshot = rpc, snapshot
-        self._carriers, self._secrets, self._answers = carriers, secrets, answers
+        self._carriers, self._secrets, self._names = carriers, secrets, names
         self._ours = ours
         self._states: dict[tuple[str, str], str] = {}
         self._clean = False  # nothing is wanted, and Kamailio keeps nothing
@@ -61,7 +62,7 @@ class Watch:
             (self._snapshot / said.FILE).unlink(missing_ok=True)
 
     async def _round(self) -> bool:
-        found = accounts(self._carriers(), self._secret, self._answers(), self._ours)
+        found = accounts(self._carriers(), self._secret, self._names(), self._ours)
         wanted = [account.record for account in found if account.record is not None]
         kept, waiting = {}, False
         if wanted or not self._clean:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from math import isfinite
+from typing import Any
 
 import msgspec
 
+from gateway.names.said import in_words
 from gateway.stack.preflight import DISK_LEAST, DISK_LOW, RECEIVE_BUFFER
 
 HEARTBEAT_S = 2.0  # older, and SIP workers ask Redis for every call
@@ -13,6 +16,8 @@ BACKLOG_BYTES = 2**20
 DESCRIPTORS = 16384
 MEMORY_FREE = 0.15
 RESTARTS = 3
+ON_PAPER = "on paper only"  # such a name stands in for one, and nothing can be mended
+CERTIFICATE_DAYS = 21
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -44,6 +49,9 @@ class Readings(msgspec.Struct, frozen=True):
     receive_buffer: int = 2**24
     descriptors: int = 2**16
     clock_synchronised: bool | None = None
+    names: tuple[dict[str, Any], ...] = ()
+    certificate_ends: datetime | None = None
+    networks_lost: tuple[str, ...] = ()
 
 
 def judge(readings: Readings) -> list[Finding]:
@@ -57,6 +65,9 @@ def judge(readings: Readings) -> list[Finding]:
         *_feed(readings),
         *_journal(readings),
         *_memory(readings),
+        *_names(readings),
+        *_certificate(readings),
+        *_networks(readings),
         *_machine(readings),
     ]
     return findings
@@ -118,6 +129,36 @@ def _memory(readings: Readings) -> list[Finding]:
     ok = free >= MEMORY_FREE
     mend = "" if ok else "Restart Kamailio at a quiet hour; calls in progress can still be ended"
     return [Finding("Kamailio's shared memory", ok, f"{free:.0%} free", mend)]
+
+
+def _names(readings: Readings) -> list[Finding]:
+    """Host names of gateways: a note where an old answer goes on being used."""
+    findings = []
+    for name in readings.names:
+        failing, lost = bool(name["failing"]), not name["leads_to"]
+        mend = "See who runs that name, this machine's DNS servers, or dns.servers in portgate.toml"
+        note = failing and (not lost or ON_PAPER in name["failing"])
+        findings.append(
+            Finding("host name", not failing, in_words(name), mend if failing else "", note)
+        )
+    return findings
+
+
+def _certificate(readings: Readings) -> list[Finding]:
+    ends = readings.certificate_ends
+    if ends is None:
+        return []
+    left = (ends - datetime.now(UTC)).days
+    seen = f"valid until {ends:%Y-%m-%d}"
+    if left >= CERTIFICATE_DAYS:
+        return [Finding("TLS certificate", True, seen)]
+    mend = "Renew it: what lies in its place is taken within seconds"
+    return [Finding("TLS certificate", False, seen, mend, note=left >= 0)]
+
+
+def _networks(readings: Readings) -> list[Finding]:
+    mend = "./portgate network status shows which calls it concerns"
+    return [Finding("carrier's network", False, what, mend) for what in readings.networks_lost]
 
 
 def _machine(readings: Readings) -> list[Finding]:

@@ -8,14 +8,18 @@ import mmap
 import re
 import shutil
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import redis
 
+from gateway import tls
 from gateway.home import Home
 from gateway.kamailio_rpc import KamailioGoneError, KamailioRpc, RpcError
+from gateway.names import said
+from gateway.network import watch as network_watch
 from gateway.stack.health import Readings
 from gateway.stack.processes import boot_id
 from number_registry.cache_layout import FEED_KEY
@@ -45,6 +49,33 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
         receive_buffer=int(Path("/proc/sys/net/core/rmem_max").read_text()),
         descriptors=_descriptors(status),
         clock_synchronised=_clock_synchronised(),
+        names=_names(home),
+        certificate_ends=_certificate_ends(home),
+        networks_lost=_networks_lost(home),
+    )
+
+
+def _names(home: Home) -> tuple[dict[str, Any], ...]:
+    names = said.read(home.snapshot)
+    return tuple(told for key in names if (told := said.told(names, key)) is not None)
+
+
+def _certificate_ends(home: Home) -> datetime | None:
+    """Of the certificate that the running Kamailio shows; None where TLS is off."""
+    try:
+        text = home.kamailio_cfg.read_text("utf-8")
+        shown = re.search(r"(?m)^certificate = (.+)$", (home.etc / "tls.cfg").read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return tls.ends(Path(shown[1])) if shown and "\nlisten=tls:" in text else None
+
+
+def _networks_lost(home: Home) -> tuple[str, ...]:
+    """As the daemon's watch has noted."""
+    noted = network_watch.read(home.network_faults) if home.network_faults.exists() else ()
+    return tuple(
+        f"{', '.join(lost.fault.names)}: {lost.fault.what}, since {lost.since:%H:%M:%S} UTC"
+        for lost in noted or ()
     )
 
 

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from carrier_adapters import loader
 from carrier_adapters.contract import Carrier, Trunk
+from carrier_adapters.kit.resolving import resolved
 from gateway.home import Home
 from gateway.inside import Inside
 from gateway.inside import read as read_inside
+from gateway.names import said
 from gateway.stack.problems import NotRunning, Problem
 from number_registry.cache_layout import read_directory
 from number_registry.compact_directory import CompactDirectory
 from number_registry.errors import CacheCorruptError
+from number_registry.names import Names
 from number_registry.snapshot import SnapshotView
 
 
@@ -39,16 +42,18 @@ def load(home: Home) -> Known:
     """Raises NotRunning when this home has never been up, or its snapshot cannot be read."""
     try:
         inside = read_inside(home.kemi_json)
-        directory = _directory(home.numbers_map, home.directory_json)
+        names = said.read(home.snapshot)
+        directory = _directory(home.numbers_map, home.directory_json, names)
     except (OSError, ValueError, CacheCorruptError) as error:
         why = f"what calls are decided by cannot be read: {error}"
         raise NotRunning(Problem(f"{home.path}: {why}", "", "Run: ./portgate up")) from error
     carriers = loader.load(Path(inside.carriers_folder), inside.carrier_overrides).carriers
-    return Known(directory, dict(carriers), inside)
+    led, _ = resolved(carriers, names)
+    return Known(directory, led, inside)
 
 
-def _directory(numbers: Path, rest: Path) -> CompactDirectory:
+def _directory(numbers: Path, rest: Path, names: Names) -> CompactDirectory:
     with numbers.open("rb") as file:
         mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     content = read_directory(rest.read_bytes()).content
-    return CompactDirectory(SnapshotView(memoryview(mapped)), content)
+    return CompactDirectory(SnapshotView(memoryview(mapped)), content, names)

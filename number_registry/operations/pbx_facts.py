@@ -10,6 +10,7 @@ from typing import Any
 
 from number_registry.errors import BadValueError
 from number_registry.model import Address
+from number_registry.names import is_literal
 from number_registry.pbx_profile import Profile, Trust
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
@@ -116,7 +117,9 @@ def checked(facts: PbxFacts) -> PbxFacts:
     if len(set(facts.addresses)) != len(facts.addresses):
         raise BadValueError("one of the addresses is there twice")
     hosts = [Address.parse(uri).host for uri in facts.addresses]
-    sources = tuple(map(_network, facts.sources or hosts)) if trust is Trust.ADDRESS else ()
+    # What a name leads to is trusted as it changes (kemi/peers.py), so it is no network here.
+    networks = facts.sources or filter(is_literal, hosts)
+    sources = tuple(map(_network, networks)) if trust is Trust.ADDRESS else ()
     return PbxFacts(facts.name, facts.addresses, sources, facts.profile, facts.state, facts.account)
 
 

@@ -27,7 +27,7 @@ ADAPTER_INTERFACE = {
     "carrier_adapters.conformance",
 }
 # Where the name of the library and the name of its package differ.
-_PACKAGES = {"pyyaml": "yaml"}
+_PACKAGES = {"pyyaml": "yaml", "dnspython": "dns"}
 
 
 def imports(source: Source) -> Iterator[tuple[int, str]]:

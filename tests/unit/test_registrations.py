@@ -10,6 +10,7 @@ from gateway.registrations.standing import Said, Standing, standings
 from gateway.registrations.steps import Plan, Step, plan
 from gateway.registrations.wanted import Account, Ours, accounts
 from number_registry.model import Transport
+from number_registry.names import NO_NAMES, Answer, Names, Target
 
 PORTS = {Transport.UDP: 5060, Transport.TCP: 5060, Transport.TLS: 0}
 OURS = Ours("sip.example.org", "192.0.2.100", PORTS)
@@ -26,8 +27,8 @@ def register(user: str = "ours", registrar: str = "sip:192.0.2.1", **rest: Any) 
     return Registration(user, "city", registrar, **rest)
 
 
-def wanted(answers: dict[str, tuple[str, ...]] | None = None, **auths: Any) -> list[Account]:
-    return accounts(carriers(**auths), SECRETS.get, answers or {}, OURS)
+def wanted(names: Names = NO_NAMES, **auths: Any) -> list[Account]:
+    return accounts(carriers(**auths), SECRETS.get, names, OURS)
 
 
 def record(**changes: Any) -> Record:
@@ -73,7 +74,8 @@ def test_a_registrar_s_name_waits_for_its_address_and_stays_the_domain() -> None
     name = register(registrar="sip:sbc.example")
     (account,) = wanted(north=name)
     assert account.record is None and "sbc.example has no address" in account.why
-    (account,) = wanted({"sbc.example": ("sip:192.0.2.9:5080;transport=udp",)}, north=name)
+    leads = Answer((Target("sip:192.0.2.9:5080;transport=udp"),))
+    (account,) = wanted({"sip:sbc.example;transport=udp": leads}, north=name)
     assert account.record is not None
     assert (account.record.domain, account.record.proxy) == (
         "sbc.example", "sip:192.0.2.9:5080;transport=udp",

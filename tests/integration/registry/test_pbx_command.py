@@ -113,7 +113,7 @@ def test_a_pbx_is_added_and_takes_numbers(portgate: Portgate) -> None:
     with pytest.raises(PortgateError, match="there is a PBX 'cloud' already"):
         portgate("pbx", *words)
     with pytest.raises(PortgateError, match="is no network"):
-        portgate("pbx", "add", "other", "sip:pbx.example:5060")
+        portgate("pbx", "add", "other", "sip:192.0.2.12", "--source", "pbx.example")
     with pytest.raises(PortgateError, match="not a SIP address"):
         portgate("pbx", "add", "other", "192.0.2.12")
     assert portgate("pbx", "swap", "old", "cloud", "--city", "Ufa").exit_code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from carrier_adapters.contract import Digest, Gateway, Registration, Trunk
 from carrier_adapters.kit.trunk import FieldError
+from number_registry.names import Answer, Target
 
 
 def test_gateways_take_calls_send_calls_or_both() -> None:
@@ -54,12 +55,35 @@ def test_a_name_waits_until_it_is_resolved() -> None:
     trunk = Trunk("one", gateways=(Gateway("sip:sbc.carrier.example;transport=tls", priority=5),))
     (gateway,) = trunk.gateways
     assert (trunk.addresses, trunk.names, gateway.srv) == ((), ("sbc.carrier.example",), True)
-    found = trunk.resolved({"sbc.carrier.example": ["sip:198.51.100.1:5061;transport=tls"]})
+    told = Answer((Target("sip:198.51.100.1:5061;transport=tls"),))
+    found = trunk.resolved({"sip:sbc.carrier.example;transport=tls": told})
     assert (found.addresses[0].uri, found.addresses[0].priority, found.names) == (
         "sip:198.51.100.1:5061;transport=tls", 5, (),
     )  # fmt: skip
     assert found.networks == ("198.51.100.1/32",), "it sends us calls too"
     assert trunk.resolved({}).names == ("sbc.carrier.example",)
+
+
+def test_a_name_with_records_of_its_own_order_keeps_its_place_among_the_gateways() -> None:
+    trunk = Trunk(
+        "one",
+        gateways=(
+            Gateway("sip:192.0.2.9", "out", priority=1),
+            Gateway("sip:carrier.example", "out", priority=0),
+        ),
+    )
+    told = Answer(
+        (
+            Target("sip:192.0.2.1:5060;transport=udp", 10, 3),
+            Target("sip:192.0.2.2:5060;transport=udp", 10, 1),
+            Target("sip:192.0.2.3:5070;transport=udp", 20, 0),
+        )
+    )
+    found = trunk.resolved({"sip:carrier.example;transport=udp": told})
+    orders = [[one.host for one in found.in_order(f"call {n}")] for n in range(2000)]
+    assert {tuple(order[2:]) for order in orders} == {("192.0.2.3", "192.0.2.9")}
+    assert 1400 < sum(order[0] == "192.0.2.1" for order in orders) < 1600
+    assert found.networks == (), "a gateway that only takes calls sends none"
 
 
 @pytest.mark.parametrize(
