@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 from carrier_adapters.kit.invoice import Charge, Invoice, InvoiceLine
@@ -104,14 +103,6 @@ class Carrier:
             trunk for trunk in self.trunks if trunk.addresses and trunk.serves == "numbers"
         ]
 
-    @cached_property
-    def elsewhere(self) -> frozenset[int]:
-        """Statuses after which the next gateway is tried. A set, because that is what a call keeps;
-        made at the first call and not while the file is loaded, which runs no hook.
-        """
-        statuses = range(300, 700)
-        return frozenset(one for one in statuses if self.failure(one) is Failure.ELSEWHERE)
-
     def _plan(self, trunk: Trunk) -> DialPlan:
         return DialPlan(
             self.country_code,
@@ -177,6 +168,17 @@ class Carrier:
             if trunk.area_code and shown.startswith(self.country_code + trunk.area_code):
                 return trunk
         return self._taking[0] if self._taking else None
+
+    def trunks_for(self, shown: E164) -> tuple[Trunk, ...]:
+        """Every trunk that may take a call with this number shown, in the order to try: the hook's
+        choice, then the others in the order of the file. Empty where the hook finds none.
+        """
+        first = self.trunk_for(shown)
+        if first is None:
+            return ()
+        if len(self._taking) == 1 and self._taking[0] is first:
+            return (first,)
+        return (first, *[trunk for trunk in self._taking if trunk is not first])
 
     # -- afterwards ----------------------------------------------------------------------------
 

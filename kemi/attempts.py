@@ -1,76 +1,153 @@
-"""The addresses a call is tried at, one after the other, and what a reply or a failure must know to
-go on.
+"""The attempts of a call, one after the other: gateways of a PBX or a trunk, then the next trunk,
+then the next carrier; and what a reply or a failure must know to go on.
 """
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from carrier_adapters.contract import NEVER_ELSEWHERE, Failure
 from kemi import events
 from kemi import ksr_effects as do
+from kemi.plan import Plan, uris, user_of
 from kemi.worker import Worker
 from number_registry.model import Address
 
+# From the INVITE on, for all silent far sides together, so that the last one is asked before the
+# caller has waited six seconds.
+SET_UP_MS = 5000
+LEAST_MS = 500  # for one of very many: a gateway that lives says 100 within 200 ms (RFC 3261, 17.2)
+NO_SIGN_MS = 2000  # before a far side has said anything at all
 LAST_TRY_MS = 10000  # patience with a silent far side when there is nowhere else to go
+# a PBX is as good a reason to try its next address as a carrier is
+PBX_RETRY = frozenset({408, 480, 503, 504})
+NOT_SENT = (0, 0)  # what is told of an attempt that could not even be sent
+
+Step = tuple[int, Address]  # which of the plans, and where
 
 
 class Pending(NamedTuple):
     """What is kept with the transaction, as text, because another worker may handle what follows.
 
-    ``from_uri`` and ``to_uri``: as the caller wrote them, or empty where they were not changed.
-    ``left``: the addresses not tried yet.
+    ``from_uri`` and ``to_uri``: as the caller wrote them, or empty where no attempt changes them.
+    ``to``, ``trunk``, ``user``, ``at``: the attempt under way: whose, by which trunk (empty for a
+    PBX), the user of its Request-URI, its address. ``tried``: its number, from 1. ``until``: when
+    SET_UP_MS are over, in milliseconds of the steady clock. ``left``: the steps not tried yet.
+    ``plans``: one for each trunk where there are several, else none, since then the INVITE itself
+    is written for the only one.
     """
 
     call: str
     from_uri: str
     to_uri: str
+    to: str
+    trunk: str
     user: str
-    left: tuple[Address, ...]
-    tried: int
-    retry: frozenset[int]
+    left: tuple[Step, ...]
+    plans: tuple[Plan, ...] = ()
+    at: str = ""
+    tried: int = 0
+    until: int = 0
 
     def text(self) -> str:
-        """The first three fields are all a reply needs; the rest is there while there is somewhere
-        else to go.
-        """
-        call, from_uri, to_uri, user, addresses, tried, retry = self
-        text = f"{call}|{from_uri}|{to_uri}"
-        if not addresses:
-            return text
-        left = ",".join([address.uri for address in addresses])
-        return f"{text}|{user}|{left}|{tried}|{','.join(map(str, retry))}"
+        """The first three fields are all that a reply needs. No field but the last holds a bar."""
+        call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until = self
+        steps = ",".join([f"{way} {address.uri}" for way, address in left])
+        written = _json(plans) if plans else ""
+        return (
+            f"{call}|{from_uri}|{to_uri}|{to}|{trunk}|{user}|{steps}|{at}|{tried}|{until}|{written}"
+        )
 
     @classmethod
     def read(cls, text: str) -> Pending:
-        call, from_uri, to_uri, *more = text.split("|")
-        if not more:
-            return cls(call, from_uri, to_uri, "", (), 0, frozenset())
-        user, left, tried, retry = more
-        addresses = tuple(map(Address.parse, left.split(",")))
+        """The inverse of `text`, but for the plans' own addresses, which are in the steps."""
+        call, from_uri, to_uri, to, trunk, user, steps, at, tried, until, plans = text.split(
+            "|", 10
+        )
+        left = [step.split(" ") for step in steps.split(",")] if steps else []
         return cls(
             call,
             from_uri,
             to_uri,
+            to,
+            trunk,
             user,
-            addresses,
+            tuple([(int(way), Address.parse(uri)) for way, uri in left]),
+            tuple([Plan(*plan) for plan in json.loads(plans)]) if plans else (),
+            at,
             int(tried),
-            frozenset(map(int, retry.split(","))) if retry else frozenset(),
+            int(until),
         )
 
 
-def try_next(worker: Worker, pending: Pending) -> bool:
-    """Relay to the next address that can be sent to at all; False when none is left."""
-    call, from_uri, to_uri, user, left, tried, retry = pending
-    for address in left:
-        left, tried = left[1:], tried + 1
+def _json(plans: Sequence[Plan]) -> str:
+    return json.dumps([plan._replace(addresses=()) for plan in plans])
+
+
+def in_turn(plans: Sequence[Plan], down: frozenset[str]) -> tuple[Step, ...]:
+    """Every address of every plan in the order to try: those that are down after all others."""
+    steps = [(way, address) for way, plan in enumerate(plans) for address in plan.addresses]
+    if down:
+        steps.sort(key=lambda step: step[1].uri in down)
+    return tuple(steps)
+
+
+def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SENT) -> bool:
+    """Relay to the next address that can be sent to at all; False when none is left. ``failed``:
+    status and Q.850 cause of the attempt before.
+    """
+    call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until = pending
+    while left:
+        (way, address), left = left[0], left[1:]
+        tried, at = tried + 1, address.uri
+        plan = None
+        if plans:
+            plan = plans[way]
+            to, trunk, user = plan.to, plan.trunk, plan.user
+            worker.attempt = call, plan
+        wait = silent_ms = worker.config.silent_trunk_ms
+        if left:
+            now = time.monotonic_ns() // 1_000_000
+            until = until or now + SET_UP_MS
+            wait = min(silent_ms, share(until - now, left, worker.health.down))
+        elif wait < LAST_TRY_MS:
+            wait = LAST_TRY_MS
         do.aim(user, address)
-        pending = Pending(call, from_uri, to_uri, user, left, tried, retry)
+        pending = Pending(call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until)
         do.remember(pending.text(), again=tried > 1)
-        silent_ms = worker.config.silent_trunk_ms
-        do.patience(silent_ms if left or silent_ms > LAST_TRY_MS else LAST_TRY_MS)
-        do.watch_invite()
+        do.patience(wait, NO_SIGN_MS if wait > NO_SIGN_MS else wait)
+        do.watch_invite(branch=bool(plans))
         if tried > 1:
-            events.attempt(worker.journal, call, tried, address.uri)
+            written = _written(plan, from_uri, to_uri) if plan else ("", "")
+            events.attempt(worker.journal, call, to, trunk, tried, at, failed, written)
+            failed = NOT_SENT
         if do.relay():
             return True
     return False
+
+
+def _written(plan: Plan, own_from: str, own_to: str) -> tuple[str, str]:
+    """From and To as the far side gets them."""
+    _, _, far_from, far_to = uris(plan, own_from, user_of(own_from), own_to, user_of(own_to))
+    return far_from or own_from, far_to or own_to
+
+
+def share(remaining_ms: int, left: Sequence[Step], down: frozenset[str]) -> int:
+    """How long to wait for the attempt at hand: an even part of what remains until the last of
+    those that live is to be asked. Those that are down get what is left.
+    """
+    living = len(left)
+    if down:
+        living = sum(address.uri not in down for _, address in left)
+    return max(LEAST_MS, remaining_ms // (living or 1))
+
+
+def is_elsewhere(worker: Worker, pending: Pending, status: int, cause: int) -> bool:
+    """Whether another attempt may do better than this final status; ``cause``: of Q.850, or 0."""
+    carrier = worker.carriers.get(pending.to) if pending.trunk else None
+    if carrier is None:
+        return status in PBX_RETRY
+    return status not in NEVER_ELSEWHERE and carrier.failure(status, cause) is Failure.ELSEWHERE

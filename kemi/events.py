@@ -21,21 +21,21 @@ _START = Template(
         *("e", "c", "dir", "src", "trunk", "addr", "cid", "ft", "caller", "called", "ctc"),
         *("fu", "tu", "sock", "kind"),
         # where it goes and how it is written there; empty for a refusal
-        *("to", "shown", "dialled", "dst", "fu2", "tu2"),
+        *("to", "trunk2", "shown", "dialled", "dst", "fu2", "tu2"),
     ),
     ("t", "cseq", "status", "media"),
     ("rr", "rules"),
 )
-_TRY = Template(("e", "c", "dst"), ("t", "n"))
+_TRY = Template(("e", "c", "to", "trunk2", "dst", "fu2", "tu2"), ("t", "n", "status", "q850"))
 _RING = Template(("e", "c"), ("t", "status"))
 _ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
 _UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
-_END = Template(("e", "c", "side", "how", "reason", "tt"), ("t", "status"))
+_END = Template(("e", "c", "side", "how", "reason", "tt"), ("t", "status", "q850"))
 
-# (to, shown, dialled, dst, From and To as written): the part of a start that tells where the call
-# goes and how it is written there.
-Towards = tuple[str, str, str, str, str, str]
-NOWHERE: Towards = ("", "", "", "", "", "")
+# (to, its trunk, shown, dialled, dst, From and To as written): the part of a start that tells where
+# the call goes and how it is written there.
+Towards = tuple[str, str, str, str, str, str, str]
+NOWHERE: Towards = ("", "", "", "", "", "", "")
 
 
 def start(
@@ -67,9 +67,21 @@ def start(
     journal.write(_START.line(values, routes, trace))
 
 
-def attempt(journal: Journal, ident: str, number: int, dst: str) -> None:
-    """The next address is tried, because the one before failed."""
-    journal.write(_TRY.line(("try", ident, dst, time_ns() // 1000, number)))
+def attempt(
+    journal: Journal,
+    ident: str,
+    to: str,
+    trunk: str,
+    number: int,
+    dst: str,
+    failed: tuple[int, int],
+    written: tuple[str, str] = ("", ""),
+) -> None:
+    """The next address is tried, because the one before ``failed``: status and Q.850 cause.
+    ``written``: From and To, where this attempt has its own.
+    """
+    values = ("try", ident, to, trunk, dst, *written, time_ns() // 1000, number, *failed)
+    journal.write(_TRY.line(values))
 
 
 def ring(journal: Journal, ident: str, status: int) -> None:
@@ -119,7 +131,10 @@ def end(
     status: int,
     reason: str = "",
     called_tag: str = "",
+    q850: int = 0,
 ) -> None:
-    """``called_tag``: of the dialog that a BYE ends; an INVITE that forked may have several."""
-    values = ("end", ident, side, how, reason, called_tag, time_ns() // 1000, status)
+    """``called_tag``: of the dialog that a BYE ends; an INVITE that forked may have several.
+    ``q850``: the cause that the far side gave with its final status.
+    """
+    values = ("end", ident, side, how, reason, called_tag, time_ns() // 1000, status, q850)
     journal.write(_END.line(values))

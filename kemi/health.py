@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-
-from number_registry.model import Address
 
 FILE = "health.json"
 # A file that nobody renews any more says nothing: its gateways may long be back.
@@ -44,8 +42,3 @@ class Health:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             self._warn(f"{self._path.name} cannot be used: {type(error).__name__}: {error}")
             return NOBODY
-
-
-def alive_first(addresses: Sequence[Address], down: frozenset[str]) -> tuple[Address, ...]:
-    """The same addresses, those that are down after those that are not, else in their order."""
-    return tuple(sorted(addresses, key=lambda address: address.uri in down))

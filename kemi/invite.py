@@ -7,13 +7,12 @@ from __future__ import annotations
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
-from kemi.attempts import Pending, try_next
+from kemi.attempts import Pending, in_turn, try_next
 from kemi.facts import Facts
-from kemi.health import alive_first
 from kemi.nat import is_behind_nat
-from kemi.plan import Plan, to_carrier, to_pbx
-from kemi.seal import Sealed, tag_crc
+from kemi.plan import Plan, to_carrier, to_pbx, uris
 from kemi.worker import Worker, call_id
+from kemi.writing import write
 from number_registry import dialling
 from number_registry.call import (
     Call,
@@ -49,27 +48,28 @@ def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
     call = read(worker, peer, facts)
     directory = worker.directory()
     verdict = decide(call, directory)
-    plan: Plan | None = None
+    plans: tuple[Plan, ...] = ()
     if isinstance(verdict, ToPbx):
-        plan = to_pbx(verdict, directory.pbx(verdict.pbx), worker.us)
+        plans = (to_pbx(verdict, directory.pbx(verdict.pbx), worker.us),)
     elif isinstance(verdict, ToCarrier):
-        plan = to_carrier(verdict, worker.carriers, worker.us, call.withheld, facts.call_id)
-        if plan is None:
+        plans = to_carrier(verdict, worker.carriers, worker.us, call.withheld, facts.call_id)
+        if not plans:
             verdict = Reject(503, "the carrier has no trunk that takes calls", verdict.trace)
     if (
         len(facts.from_uri) + len(facts.to_uri) > LONGEST_IDENTITIES
         or "|" in facts.from_uri + facts.to_uri
     ):
-        verdict, plan = Reject(403, "From or To cannot be carried", verdict.trace), None
+        verdict, plans = Reject(403, "From or To cannot be carried", verdict.trace), ()
     offered = worker.config.media and message.has_sdp()
-    if plan and worker.config.media and not (offered or plan.emergency) and message.hides_sdp():
-        verdict, plan = Reject(415, "its audio would pass the relay by", verdict.trace), None
+    guarded = plans and worker.config.media and not (offered or plans[0].emergency)
+    if guarded and message.hides_sdp():
+        verdict, plans = Reject(415, "its audio would pass the relay by", verdict.trace), ()
     ident = call_id(facts.call_id, facts.from_tag, facts.cseq, facts.request_user, peer)
-    if plan is None:
+    if not plans:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
     else:
-        _send(worker, ident, call, verdict, plan, facts, offered)
+        _send(worker, ident, call, verdict, plans, facts, offered)
 
 
 def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
@@ -107,47 +107,39 @@ def _send(
     ident: str,
     call: Call,
     verdict: Verdict,
-    plan: Plan,
+    plans: tuple[Plan, ...],
     facts: Facts,
     offered: bool,
 ) -> None:
     """Write the call for its far side, record it, relay it to the first address that takes it.
     ``offered``: it carries an SDP offer for the media relay.
     """
-    sip_call_id, tag, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
-    _, user, far_to_user, far_from_user, far_from, to_host = plan[:6]
-    addresses = plan.addresses
-    if worker.health.down:
-        addresses = alive_first(addresses, worker.health.down)
-    near_from, near_to, far_to = own_from, own_to, f"sip:{far_to_user}@{to_host}"
-    # The host in From and To is nobody's business: a URI is written anew only where the far side
-    # wants another user.
-    if from_user == far_from_user:
-        near_from = far_from = ""
-    else:
-        do.write_from(far_from)
-    if to_user == far_to_user:
-        near_to = far_to = ""
-    else:
-        do.write_to(far_to)
+    steps = in_turn(plans, worker.health.down)
+    (way, address), several = steps[0], len(plans) > 1
+    plan = plans[way]
+    to, trunk, user, emergency = plan.to, plan.trunk, plan.user, plan.emergency
+    _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
+    written = uris(plan, own_from, from_user, own_to, to_user)
+    near_from, near_to, far_from, far_to = written
+    far = (user, address.uri, far_from or own_from, far_to or own_to)
+    _record(worker, ident, call, verdict, facts, (to, trunk, plan.shown, *far))
+    if several:
+        near_from, near_to = own_from, own_to  # some attempt may change them
         do.cancel_as_written()
-    written = (plan.to, plan.shown, user, addresses[0].uri, far_from or own_from, far_to or own_to)
-    _record(worker, ident, call, verdict, facts, written)
-    if not plan.keep_display:
-        do.drop_display_names()
-    do.replace_identity_headers(plan.headers)
+    else:
+        plans = ()
+        write(worker, ident, plan, facts, written, offered)
+        if far_to:
+            do.cancel_as_written()
     do.follow_reply_path()
     if is_behind_nat(contact, ip):
         do.name_real_contact()
-    uris = near_from, near_to, far_from, far_to
-    sealed = Sealed(ident, tag_crc(tag), offered, *uris, not plan.keep_display, plan.emergency)
-    do.record_route(worker.sealer.token(sealed, sip_call_id))
     if offered:
         do.flag(do.FLAG_OFFERED)
-        if not do.media_offer(ident) and not plan.emergency:
+        if not do.media_offer(ident) and not emergency:
             _give_up(worker, ident, "no media relay")
             return
-    if not try_next(worker, Pending(ident, near_from, near_to, user, addresses, 0, plan.retry)):
+    if not try_next(worker, Pending(ident, near_from, near_to, to, trunk, user, steps, plans)):
         if offered and worker.media is not None:
             worker.media.release(ident)
         _give_up(worker, ident, "no address could be reached")

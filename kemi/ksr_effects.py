@@ -21,7 +21,6 @@ IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party
 # A new call goes where we decided: a Route that its sender put in must not lead it elsewhere.
 FOREIGN_HEADERS = (*IDENTITY_HEADERS, "Route")
 _TO_RTPENGINE = "trust-address replace-origin replace-session-connection ICE=remove call-id="
-PATIENCE_FOR_100_MS = 2000
 HOPS = 70
 ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n"
 
@@ -200,9 +199,12 @@ def cancel_as_written() -> None:
     KSR.tm.t_use_uac_headers()
 
 
-def watch_invite() -> None:
+def watch_invite(branch: bool) -> None:
+    """``branch``: each attempt is written in a branch of its own."""
     KSR.tm.t_on_reply("ksr_invite_reply")
     KSR.tm.t_on_failure("ksr_invite_failed")
+    if branch:
+        KSR.tm.t_on_branch("ksr_invite_branch")
 
 
 def watch_registration() -> None:
@@ -214,11 +216,9 @@ def watch_request() -> None:
     KSR.tm.t_on_reply("ksr_dialog_reply")
 
 
-def patience(invite_ms: int) -> None:
-    """How long the far side may stay without a final answer from now on; before its first answer
-    two seconds.
-    """
-    KSR.tm.t_set_fr(invite_ms, PATIENCE_FOR_100_MS)
+def patience(invite_ms: int, first_ms: int) -> None:
+    """How long the far side may stay without a final answer from now on, and without any."""
+    KSR.tm.t_set_fr(invite_ms, first_ms)
 
 
 def more_patience(invite_ms: int) -> None:

@@ -8,6 +8,7 @@ Names of pseudo-variables are constants on purpose.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import KSR
@@ -24,6 +25,8 @@ _CALLER_URIS = {
 }
 _RECORD_ROUTES_MOST = 16
 _PRIVACIES_MOST = 4
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_Q850 = re.compile(r"(?:^|,)\s*Q\.850\s*(?:;[^,]*?)?;\s*cause\s*=\s*(\d{1,3})\b", re.IGNORECASE)
 _HIDING = frozenset({"id", "user", "header"})
 # sanity lets a CSeq by that no call record holds (RFC 3261, 8.1.1.5: below 2**31)
 _CSEQ_MOST = (1 << 32) - 1
@@ -191,6 +194,25 @@ def next_hop() -> str:
 def reason() -> str:
     """The words beside the status of an answer."""
     return KSR.pv.gete("$rr")
+
+
+def q850_cause() -> int:
+    """In a failure callback: the Q.850 cause in the Reason headers of the answer that failed (RFC
+    3326), 0 where it has none, or where its bytes are foreign.
+    """
+    return cause_in(readable(_failure_reasons))
+
+
+def _failure_reasons() -> str:
+    return str(KSR.pv.gete("$T_rpl($(hdr(Reason)[*]))"))
+
+
+def cause_in(reasons: str) -> int:
+    """The cause of the first Q.850 reason in a list of them, 0 where there is none (RFC 3326,
+    section 2; Q.850 table 1 ends at 127).
+    """
+    found = _Q850.search(_QUOTED.sub("", reasons)) if reasons else None
+    return min(int(found[1]), 127) if found else 0
 
 
 def status() -> int:

@@ -7,22 +7,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from carrier_adapters.contract import Carrier
+from carrier_adapters.contract import Carrier, Trunk
 from number_registry.call import ToCarrier, ToPbx
 from number_registry.model import Address, Pbx
 
-# a PBX is as good a reason to try its next address as a carrier is
-PBX_RETRY = frozenset({408, 480, 503, 504})
 ANONYMOUS = "sip:anonymous@anonymous.invalid"  # RFC 3261, section 8.1.1.3
 NO_HEADERS: tuple[tuple[str, str], ...] = ()
 
 
 class Plan(NamedTuple):
-    """Where a call goes and how it is written there. ``user``: of Request-URI and To; ``from_uri``
-    in full.
+    """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
+    is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full.
     """
 
     to: str
+    trunk: str
     user: str
     to_user: str
     from_user: str
@@ -31,7 +30,6 @@ class Plan(NamedTuple):
     headers: tuple[tuple[str, str], ...]
     addresses: tuple[Address, ...]
     shown: str
-    retry: frozenset[int]
     keep_display: bool
     emergency: bool
 
@@ -44,6 +42,7 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
     hidden = verdict.withheld or not caller
     return Plan(
         verdict.pbx,
+        "",
         user,
         user,
         "anonymous" if hidden else caller,
@@ -52,7 +51,6 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
         (("Privacy", "id"),) if hidden else NO_HEADERS,
         verdict.addresses,
         verdict.caller,
-        PBX_RETRY,
         not hidden,
         False,
     )
@@ -60,17 +58,27 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
 
 def to_carrier(
     verdict: ToCarrier, carriers: Mapping[str, Carrier], us: str, withheld: bool, seed: str = ""
-) -> Plan | None:
-    """A carrier is called as its adapter writes; None when no trunk of it takes calls. ``seed``: of
-    the call, for gateways that share calls by weight.
+) -> tuple[Plan, ...]:
+    """A plan for each trunk that may take the call, in the order to try; empty when none may.
+    ``seed``: of the call, for gateways that share calls by weight.
+    """
+    plans = []
+    for name in (verdict.carrier, *verdict.also):
+        carrier = carriers.get(name)
+        if carrier is not None:
+            for trunk in carrier.trunks_for(verdict.shown):
+                plans.append(_by_trunk(verdict, carrier, trunk, us, withheld, seed))
+    return tuple(plans)
+
+
+def _by_trunk(
+    verdict: ToCarrier, carrier: Carrier, trunk: Trunk, us: str, withheld: bool, seed: str
+) -> Plan:
+    """A trunk is called as its carrier's adapter writes.
 
     A withheld number is still told to the carrier, which must not show it (RFC 3323, RFC 3325);
     rescue services see it always.
     """
-    carrier = carriers.get(verdict.carrier)
-    trunk = carrier.trunk_for(verdict.shown) if carrier else None
-    if carrier is None or trunk is None:
-        return None
     far = carrier.far_side(verdict.called, verdict.shown, trunk)
     addresses = trunk.in_order(seed)
     from_user, from_uri = far.from_user, f"sip:{far.from_user}@{us}"
@@ -83,6 +91,7 @@ def to_carrier(
             headers = (("Privacy", "user;id"),)
     return Plan(
         carrier.name,
+        trunk.name,
         far.request_user,
         far.to_user,
         from_user,
@@ -91,10 +100,30 @@ def to_carrier(
         headers,
         addresses,
         verdict.shown.plus,
-        carrier.elsewhere,
         False,
         verdict.emergency,
     )
+
+
+class Uris(NamedTuple):
+    """From and To, on the caller's side and on the far one. The host in them is nobody's business:
+    a URI is written anew only where the far side wants another user; a pair is empty where not.
+    """
+
+    near_from: str
+    near_to: str
+    far_from: str
+    far_to: str
+
+
+def uris(plan: Plan, from_uri: str, from_user: str, to_uri: str, to_user: str) -> Uris:
+    """How the plan changes the From and To of an INVITE that came with these."""
+    far_from, far_to = plan.from_uri, f"sip:{plan.to_user}@{plan.to_host}"
+    if from_user == plan.from_user:
+        from_uri = far_from = ""
+    if to_user == plan.to_user:
+        to_uri = far_to = ""
+    return Uris(from_uri, to_uri, far_from, far_to)
 
 
 def user_of(uri: str) -> str:

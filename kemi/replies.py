@@ -7,7 +7,7 @@ from __future__ import annotations
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
-from kemi.attempts import Pending, try_next
+from kemi.attempts import Pending, is_elsewhere, try_next
 from kemi.facts import Source
 from kemi.nat import is_behind_nat
 from kemi.worker import Worker
@@ -114,17 +114,22 @@ def invite_failed(worker: Worker) -> None:
         return
     rang = do.is_flagged(do.FLAG_RANG)
     do.unflag(do.FLAG_RANG)  # the next address has yet to ring
-    if status in pending.retry and not (rang and status in NO_ANSWER) and try_next(worker, pending):
+    cause = message.q850_cause()
+    if (
+        is_elsewhere(worker, pending, status, cause)
+        and not (rang and status in NO_ANSWER)
+        and try_next(worker, pending, (status, cause))
+    ):
         return
-    _end(worker, pending.call, "timeout" if status == 408 else "failed", status)
+    _end(worker, pending.call, "timeout" if status == 408 else "failed", status, cause)
     if 300 <= status < 400:
         do.answer_failed(*REDIRECTS_BECOME)
     elif status in (401, 407):
         do.answer_failed(*CHALLENGES_BECOME)
 
 
-def _end(worker: Worker, call: str, how: str, status: int) -> None:
+def _end(worker: Worker, call: str, how: str, status: int, cause: int = 0) -> None:
     side = "a" if how == "cancel" else "gw" if how == "timeout" else "b"
-    events.end(worker.journal, call, side=side, how=how, status=status)
+    events.end(worker.journal, call, side=side, how=how, status=status, q850=cause)
     if worker.media is not None:
         worker.media.release(call)

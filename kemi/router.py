@@ -7,7 +7,7 @@ import traceback
 from typing import Any
 
 from carrier_adapters.loader import load
-from kemi import in_dialog, invite, ksr_effects, ksr_message, registering, replies
+from kemi import in_dialog, invite, ksr_effects, ksr_message, registering, replies, writing
 from kemi.config import Config
 from kemi.worker import Worker
 from number_registry.call import Peer
@@ -130,6 +130,15 @@ class Router:
         try:
             replies.dialog_reply(self.worker)
         except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_invite_branch(self, msg: Any) -> int:
+        """An attempt is about to leave. What could not be written must not go out as it came in."""
+        try:
+            writing.write_branch(self.worker)
+        except Exception as error:
+            ksr_effects.drop()
             self.failed(error, answering=False)
         return CONTINUE
 

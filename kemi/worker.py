@@ -22,6 +22,7 @@ from kemi.journal import Journal
 from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
 from kemi.peers import Peers, only_inside_calls
+from kemi.plan import Plan
 from kemi.seal import Sealer
 from number_registry.call import Peer
 from number_registry.directory import Directory, MemoryDirectory
@@ -60,6 +61,7 @@ class Worker:
         self._generation_path = config.snapshot / GENERATION_FILE
         self._generation = generation(self._generation_path)
         self._next_check = self._next_refresh = 0.0
+        self.attempt: tuple[str, Plan]  # what this process is just relaying: call id, and how
 
     def socket(self, proto: str) -> str:
         """Our own socket of this transport, as Kamailio names it."""

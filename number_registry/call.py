@@ -68,13 +68,16 @@ class ToPbx(NamedTuple):
 
 
 class ToCarrier(NamedTuple):
-    """Leave to the phone network by this carrier, showing this number."""
+    """Leave to the phone network by this carrier, showing this number. ``also``: carriers where the
+    number may be shown too, in the order to try when the first one cannot carry the call.
+    """
 
     carrier: str
     called: str
     shown: E164
     emergency: bool
     trace: tuple[Rule, ...]
+    also: tuple[str, ...] = ()
 
 
 class Reject(NamedTuple):

@@ -7,6 +7,8 @@ are written after).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from number_registry.call import Call, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
 from number_registry.dialling import plain
 from number_registry.directory import Directory, NumberRoute
@@ -62,13 +64,14 @@ def _from_pbx(call: Call, directory: Directory) -> Verdict:
     if own is not None and any(state in ANSWERED_STATES for _, state in own.tenancies):
         trace.append(("inside", f"{call.called.plus} is ours: the call stays inside"))
         return _ring(call.called, own, shown.plus, call.withheld, call.lot, directory, trace)
-    carrier = _carrier_to_show(number)
-    if carrier is None:
+    carriers = _carriers_to_show(number)
+    if not carriers:
         return _reject(
             403, f"{shown.plus} is in service with no carrier, so it may not be shown", trace
         )
+    carrier, *also = carriers
     trace.append(("carrier", f"{shown.plus} is rented from {carrier}: the call leaves there"))
-    return ToCarrier(carrier, call.called, shown, False, tuple(trace))
+    return ToCarrier(carrier, call.called, shown, False, tuple(trace), tuple(also))
 
 
 def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
@@ -82,7 +85,10 @@ def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
         return _reject(503, "no site is known whose carrier could take the call", trace)
     shown = _showable_caller(call, site.carrier, directory) or site.callback
     trace.append(("site", f"site {site.name}: by {site.carrier}, showing {shown.plus}"))
-    return ToCarrier(site.carrier, digits, shown, True, tuple(trace))
+    number = directory.number(shown)
+    others = _carriers_to_show(number) if number is not None else ()
+    also = tuple([name for name in others if name != site.carrier])
+    return ToCarrier(site.carrier, digits, shown, True, tuple(trace), also)
 
 
 def _ring(
@@ -152,12 +158,11 @@ def _tenancy(number: NumberRoute, carrier: str) -> State | None:
     return None
 
 
-def _carrier_to_show(number: NumberRoute) -> str | None:
-    """The carrier that vouches for the number: the one where it is in service, else the one it is
-    leaving.
-    """
+def _carriers_to_show(number: NumberRoute) -> Sequence[str]:
+    """The carriers that vouch for the number: where it is in service before the one it leaves."""
     usable = [(state, name) for name, state in number.tenancies if state in SHOWABLE_STATES]
-    return min(usable)[1] if usable else None  # IN_SERVICE sorts before PORTING_OUT
+    # IN_SERVICE sorts before PORTING_OUT
+    return [name for _, name in (sorted(usable) if len(usable) > 1 else usable)]
 
 
 def _showable(e164: E164, carrier: str, directory: Directory) -> E164 | None:

@@ -446,6 +446,8 @@ CREATE TABLE calls (
     talk_ms        bigint CHECK (talk_ms >= 0),
     state          jsonb NOT NULL,                  -- what the fold knows (gateway/calls/fold.py); holds the dialog
     changed_at     timestamptz NOT NULL DEFAULT now(),
+    -- where it was tried more than once: [{at_ms, to, trunk, where, status, q850}, ..]; the last two where that attempt failed
+    tries          jsonb NOT NULL DEFAULT '[]',
     CHECK ((phase = 'ended') = (ended_at IS NOT NULL))
 );
 CREATE INDEX calls_newest ON calls (started_at DESC, id DESC);

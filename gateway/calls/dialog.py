@@ -49,8 +49,9 @@ def bye(call: Call, towards: Party, q850: int) -> Request:
         # As the called side: the Record-Routes of the INVITE in their order (12.1.1).
         routes, socket, cseq = list(start.rr), start.sock, last_cseq(call, "b")
     else:
-        near, near_tag = start.fu2 or start.fu, start.ft
-        far, far_tag = start.tu2 or start.tu, answer.tt
+        taken = call.taken or start
+        near, near_tag = taken.fu2 or start.fu2 or start.fu, start.ft
+        far, far_tag = taken.tu2 or start.tu2 or start.tu, answer.tt
         # As the calling side: those of the 200, turned round (12.1.2).
         routes, socket, cseq = list(reversed(answer.rr)), answer.sock, last_cseq(call, "a")
     uri, routes, next_hop = _route([_bare(route) for route in routes], target(call, towards))

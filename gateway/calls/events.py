@@ -19,6 +19,7 @@ CallId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 Micros = Annotated[int, msgspec.Meta(ge=946_684_800_000_000, le=4_102_444_800_000_000)]
 CSeq = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]  # RFC 3261, 8.1.1.5: below 2**31; be lenient
 Status = Annotated[int, msgspec.Meta(ge=0, le=999)]
+Cause = Annotated[int, msgspec.Meta(ge=0, le=127)]  # Q.850
 Party: TypeAlias = Literal["a", "b"]
 
 
@@ -38,6 +39,7 @@ class Start(msgspec.Struct, tag_field="e", tag="start", frozen=True, kw_only=Tru
     caller: str = ""
     called: str = ""
     to: str = ""  # PBX or carrier it was sent to
+    trunk2: str = ""  # trunk of the carrier it was sent to
     shown: str = ""
     dialled: str = ""
     dst: str = ""  # where the first attempt went, "sip:ip:port;transport=udp"
@@ -54,11 +56,19 @@ class Start(msgspec.Struct, tag_field="e", tag="start", frozen=True, kw_only=Tru
 
 
 class Try(msgspec.Struct, tag_field="e", tag="try", frozen=True, kw_only=True):
-    """One more address is tried, the `n`-th (the first attempt is told by the start)."""
+    """One more address is tried, the `n`-th (the first attempt is told by the start), because the
+    one before failed with `status` (0: it could not be sent) and `q850` (0: no cause was given).
+    """
 
     c: CallId
     t: Micros
     dst: str
+    to: str = ""
+    trunk2: str = ""
+    fu2: str = ""  # From and To as written in this attempt; empty: as in the first
+    tu2: str = ""
+    status: Status = 0
+    q850: Cause = 0
     n: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
 
 
@@ -108,6 +118,7 @@ class End(msgspec.Struct, tag_field="e", tag="end", frozen=True, kw_only=True):
     status: Status = 0
     reason: str = ""
     tt: str = ""
+    q850: Cause = 0  # with a final status of the far side
 
 
 Event: TypeAlias = Start | Try | Ring | Answer | Update | End

@@ -45,8 +45,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     first_t: int
     last_t: int
     start: Start | None = None
-    attempt: Try | None = None  # the last one
-    attempts: int = 0
+    tries: tuple[Try, ...] = ()  # attempts after the first, in their order
     ring: Ring | None = None
     answer: Answer | None = None  # the earliest of those not hung up, else the earliest
     forks: tuple[Answer, ...] = ()  # answers with other tags: the INVITE forked at the far side
@@ -55,6 +54,26 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     b: Heard = Heard()
     undone: End | None = None  # the attempt to set it up ended
     over: End | None = None  # the call itself ended
+
+    @property
+    def attempts(self) -> int:
+        """How many addresses were tried."""
+        if self.tries:
+            return max(one.n for one in self.tries)
+        return 1 if self.start is not None and self.start.dst else 0
+
+    @property
+    def taken(self) -> Start | Try | None:
+        """The attempt that the far side answered, by where the answer came from, else the last.
+
+        A gateway that was given up may answer all the same, later than the one after it was tried.
+        """
+        last = self.tries[-1] if self.tries else self.start
+        if self.answer is None or not self.tries:
+            return last
+        came_from = self.answer.addr.partition("/")[0]
+        every = [self.start, *self.tries] if self.start else self.tries
+        return next((one for one in every if one and _host_port(one.dst) == came_from), last)
 
     @property
     def end(self) -> End | None:
@@ -102,8 +121,7 @@ def fold(call: Call | None, event: Event) -> Call:
     if isinstance(event, Start):
         changes["start"] = _earliest(known.start, event)
     elif isinstance(event, Try):
-        changes["attempt"] = _latest(known.attempt, event)
-        changes["attempts"] = max(known.attempts, event.n)
+        changes["tries"] = _in_order(known.tries, event)
     elif isinstance(event, Ring):
         changes["ring"] = _earliest(known.ring, event)
     elif isinstance(event, Answer):
@@ -180,8 +198,13 @@ def _answers(known: Call, event: Answer | None, byes: Iterable[End]) -> dict[str
     return {"answer": ordered[0], "forks": tuple(ordered[1:])} if ordered else {}
 
 
-def _latest(known: Try | None, event: Try) -> Try:
-    return event if known is None else max(known, event, key=_order)
+def _in_order(known: tuple[Try, ...], event: Try) -> tuple[Try, ...]:
+    return tuple(sorted({*known, event}, key=lambda one: (one.n, _order(one))))
+
+
+def _host_port(uri: str) -> str:
+    """``192.0.2.1:5060`` of ``sip:192.0.2.1:5060;transport=udp``."""
+    return uri.partition(":")[2].partition(";")[0]
 
 
 def _hear(heard: Heard, event: Update) -> Heard:

@@ -50,6 +50,7 @@ class Record(NamedTuple):
     pdd_ms: int | None
     talk_ms: int | None
     state: str  # JSON
+    tries: str  # JSON
 
 
 def at(micros: int) -> datetime:
@@ -67,16 +68,18 @@ def record(call: Call) -> Record:
     if ended is not None:
         ended = max(ended, began, answer or 0)
     first_sign = min((sign for sign in (ring, answer) if sign is not None), default=None)
-    carrier, pbx = _neighbours(start) if start else ("", "")
+    taken = call.taken
+    target = (taken.to if taken else "") or (start.to if start else "")
+    carrier, pbx = _neighbours(start, target) if start else ("", "")
     return Record(
         call.id,
         call.phase,
         start.dir if start else None,
         start.src if start else "",
-        start.to if start else "",
+        target,
         carrier,
         pbx,
-        start.trunk if start else "",
+        (start.trunk or (taken.trunk2 if taken else "")) if start else "",
         start.addr if start else "",
         start.caller if start else "",
         start.called if start else "",
@@ -84,8 +87,8 @@ def record(call: Call) -> Record:
         start.dialled if start else "",
         start.kind if start else None,
         _encode(start.rules if start else ()).decode(),
-        max(call.attempts, 1 if start and start.dst else 0),
-        call.attempt.dst if call.attempt else start.dst if start else "",
+        call.attempts,
+        taken.dst if taken else "",
         at(began),
         at(ring) if ring is not None else None,
         at(answer) if answer is not None else None,
@@ -97,6 +100,7 @@ def record(call: Call) -> Record:
         (first_sign - began) // 1000 if first_sign is not None else None,
         (ended - answer) // 1000 if ended is not None and answer is not None else None,
         _encode(call).decode(),
+        _encode(tries(call)).decode(),
     )
 
 
@@ -134,8 +138,29 @@ def _end(call: Call) -> tuple[str | None, str | None, int | None]:
     return None, None, None
 
 
-def _neighbours(start: Start) -> tuple[str, str]:
+def tries(call: Call) -> list[dict[str, str | int]]:
+    """Each attempt where there was more than one: whom, by which trunk, where, and the SIP status
+    and Q.850 cause it failed with (0: none; no ``status`` where it did not fail). Empty for one.
+    """
+    if not call.tries:
+        return []
+    every = [call.start, *call.tries] if call.start else list(call.tries)
+    failures = [(one.status, one.q850) for one in call.tries]
+    if call.answer is None and call.end is not None and call.end.how in ("failed", "timeout"):
+        failures.append((call.end.status, call.end.q850))
+    told: list[dict[str, str | int]] = []
+    for place, one in enumerate(every):
+        if one is None:
+            continue
+        told.append({"at_ms": one.t // 1000, "to": one.to, "trunk": one.trunk2, "where": one.dst})
+        after = place if call.start else place + 1
+        if after < len(failures):
+            told[-1] |= {"status": failures[after][0], "q850": failures[after][1]}
+    return told
+
+
+def _neighbours(start: Start, target: str) -> tuple[str, str]:
     """(carrier, PBX), empty where it has none; a call from carrier to carrier names the first."""
     if start.dir == "in":
-        return start.src, start.to if start.kind == "pbx" else ""
-    return start.to if start.kind == "carrier" else "", start.src
+        return start.src, target if start.kind == "pbx" else ""
+    return target if start.kind == "carrier" else "", start.src

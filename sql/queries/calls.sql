@@ -39,18 +39,18 @@ SELECT id, state::text FROM calls WHERE phase <> 'ended';
 -- name: put_calls
 INSERT INTO calls (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
                    rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-                   final_status, cause, pdd_ms, talk_ms, state)
+                   final_status, cause, pdd_ms, talk_ms, state, tries)
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
        rules::jsonb, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-       final_status, cause, pdd_ms, talk_ms, state::jsonb
+       final_status, cause, pdd_ms, talk_ms, state::jsonb, tries::jsonb
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
             $16::int[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
             $21::timestamptz[], $22::text[], $23::text[], $24::int[], $25::text[], $26::bigint[],
-            $27::bigint[], $28::text[])
+            $27::bigint[], $28::text[], $29::text[])
      AS c (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
            rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-           final_status, cause, pdd_ms, talk_ms, state)
+           final_status, cause, pdd_ms, talk_ms, state, tries)
 ON CONFLICT (id) DO UPDATE SET
     phase = excluded.phase, direction = excluded.direction,
     source = excluded.source, target = excluded.target, carrier = excluded.carrier, pbx = excluded.pbx,
@@ -60,13 +60,13 @@ ON CONFLICT (id) DO UPDATE SET
     started_at = excluded.started_at, ring_at = excluded.ring_at, answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, end_side = excluded.end_side, end_how = excluded.end_how,
     final_status = excluded.final_status, cause = excluded.cause, pdd_ms = excluded.pdd_ms,
-    talk_ms = excluded.talk_ms, state = excluded.state, changed_at = now();
+    talk_ms = excluded.talk_ms, state = excluded.state, tries = excluded.tries, changed_at = now();
 
 -- name: list_calls
 -- Newest first; ($2, $3) is the place of the last row already seen, both null for the first page.
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms
+       pdd_ms, talk_ms, tries
 FROM calls
 WHERE ($2::timestamptz IS NULL OR (started_at, id) < ($2, $3::text))
   AND ($4::text IS NULL OR phase = $4)
@@ -77,7 +77,7 @@ LIMIT $1;
 -- name: show_call
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms
+       pdd_ms, talk_ms, tries
 FROM calls WHERE id = $1;
 
 -- name: show_call_events

@@ -46,7 +46,7 @@ port = 8080
 
 [calls]
 no_answer_s = 3
-silent_trunk_ms = 700
+silent_trunk_ms = {silent_ms}
 
 [health]
 enabled = {health}
@@ -94,7 +94,11 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    name: str, *, health: bool = False, more: Callable[[Home, str], str] = lambda home, net: ""
+    name: str,
+    *,
+    health: bool = False,
+    silent_ms: int = 700,
+    more: Callable[[Home, str], str] = lambda home, net: "",
 ) -> Iterator[Stack]:
     """`up`, with the demo company and without its two proof calls; `down --purge` at the end.
 
@@ -104,7 +108,7 @@ def running_stack(
     """
     home = Home(Path(tempfile.mkdtemp(prefix=f"portgate-sip-{name}-", dir="/tmp")))
     net = internal.demo_net(home.path)
-    settings = SETTINGS.format(net=net, health=str(health).lower())
+    settings = SETTINGS.format(net=net, health=str(health).lower(), silent_ms=silent_ms)
     home.settings.write_text(_merged(settings, more(home, net)), "utf-8")
     (home.path / "proved.json").write_text("[]", "utf-8")
     try:

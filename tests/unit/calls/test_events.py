@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.calls import events
-from gateway.calls.events import BadLine, End, Start, parse
+from gateway.calls.events import BadLine, End, Start, Try, parse
 from kemi import events as written
 from kemi.facts import Facts, Source
 from kemi.journal import Journal
@@ -86,7 +86,7 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
     journal = Journal(tmp_path, complaints.append)
     call = Call(Peer(Side.CARRIER, "northline", "moscow"), "+74951230000", "+79161112233")
     onward = (
-        "old", "+79161112233", "+74951230000", "sip:127.9.9.21:5060;transport=udp",
+        "old", "", "+79161112233", "+74951230000", "sip:127.9.9.21:5060;transport=udp",
         "sip:f2@us", "sip:t2@us",
     )  # fmt: skip
     facts = Facts(
@@ -98,7 +98,8 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
         journal, ID, call, facts, kind="pbx", routes=["<sip:p1;lr>"], sock="udp:127.0.0.1:5060",
         status=0, media=True, trace=[("number", "is in service \u00e9 \"")], towards=onward,
     )  # fmt: skip
-    written.attempt(journal, ID, 2, "sip:127.9.9.22:5060;transport=udp")
+    second = "sip:127.9.9.22:5060;transport=udp"
+    written.attempt(journal, ID, "northline", "moscow", 2, second, (500, 34), ("sip:f3", "sip:t3"))
     written.ring(journal, ID, 180)
     written.answer(
         journal, ID, status=200, tag="tt", contact="sip:b@127.9.9.21", routes=[],
@@ -121,6 +122,18 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
         "sip:t2@us",
         1,
         ("<sip:p1;lr>",),
+    )
+    assert heard[1] == Try(
+        c=ID,
+        t=heard[1].t,
+        n=2,
+        dst=second,
+        to="northline",
+        trunk2="moscow",
+        fu2="sip:f3",
+        tu2="sip:t3",
+        status=500,
+        q850=34,
     )
     assert complaints == []
 

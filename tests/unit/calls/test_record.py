@@ -43,9 +43,33 @@ def test_a_call_out_names_the_carrier_it_left_by() -> None:
 
 
 def test_fail_over_shows_in_attempts_and_destination() -> None:
-    found = row(start(), tried(), answer())
+    found = row(start(), tried(status=503), answer(addr="127.9.9.22:5060/udp"))
 
     assert (found.attempts, found.destination) == (2, "sip:127.9.9.22:5060")
+
+
+def test_each_attempt_is_told_with_the_reason_for_the_next() -> None:
+    out = start(dir="out", src="old", trunk="", kind="carrier", to="northline", trunk2="moscow")
+    second = tried(1, 2, to="northline", trunk2="spare", status=500, q850=34)
+    third = tried(2, 3, to="volga_city", trunk2="kazan", dst="sip:127.9.9.12:5060")
+    found = row(out, second, third, end("b", "failed", 3, status=503, q850=41))
+
+    assert (found.carrier, found.trunk, found.target) == ("volga_city", "kazan", "volga_city")
+    told = [(one["trunk"], one["status"], one["q850"]) for one in json.loads(found.tries)]
+    assert told == [("moscow", 500, 34), ("spare", 0, 0), ("kazan", 503, 41)]
+
+
+def test_one_attempt_is_told_by_the_record_itself() -> None:
+    assert row(*answered_call()).tries == "[]"
+
+
+def test_a_gateway_that_was_given_up_and_answers_all_the_same_has_the_call() -> None:
+    out = start(dir="out", src="old", trunk="", kind="carrier", to="northline", trunk2="moscow")
+    second = tried(1, 2, to="volga_city", trunk2="kazan", status=408)
+    found = row(out, second, answer(addr="127.9.9.21:5060/udp"))
+
+    assert (found.carrier, found.trunk, found.attempts) == ("northline", "moscow", 2)
+    assert found.destination == "sip:127.9.9.21:5060"
 
 
 def test_a_refused_call_gives_a_whole_record_at_once_and_says_which_rule() -> None:

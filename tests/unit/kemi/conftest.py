@@ -166,7 +166,7 @@ class Gateway:
         """A request comes in, with nothing of the ones before it. `relay_is_up`: whether rtpengine
         answers.
         """
-        _KSR.fake = FakeKSR(raw, source=source, local=(US, 5060))
+        _KSR.fake = FakeKSR(raw, source=source, local=(US, 5060), script=self.router)
         self.ksr.results["sanity.sanity_check"] = 1
         for name in ("rtpengine_offer", "rtpengine_answer"):
             self.ksr.results[f"rtpengine.{name}"] = 1 if relay_is_up else -1

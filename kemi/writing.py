@@ -1,0 +1,41 @@
+"""Writes a new call for one far side into the INVITE at hand; decides nothing, relays nothing.
+
+A second writing of From or To in one message would stand beside the first. So where a call may go
+to trunks that write differently, each attempt is written in a branch of its own, which starts from
+the INVITE as the caller sent it and ends with the attempt.
+"""
+
+from __future__ import annotations
+
+from kemi import ksr_effects as do
+from kemi import ksr_message as message
+from kemi.facts import Facts
+from kemi.plan import Plan, Uris, uris
+from kemi.seal import Sealed, tag_crc
+from kemi.worker import Worker
+
+
+def write(
+    worker: Worker, ident: str, plan: Plan, facts: Facts, written: Uris, offered: bool
+) -> None:
+    """``written``: what `uris` says of them. ``offered``: the INVITE carries an offer for the media
+    relay.
+    """
+    if written.far_from:
+        do.write_from(written.far_from)
+    if written.far_to:
+        do.write_to(written.far_to)
+    if not plan.keep_display:
+        do.drop_display_names()
+    do.replace_identity_headers(plan.headers)
+    crc = tag_crc(facts.from_tag)
+    sealed = Sealed(ident, crc, offered, *written, not plan.keep_display, plan.emergency)
+    do.record_route(worker.sealer.token(sealed, facts.call_id))
+
+
+def write_branch(worker: Worker) -> None:
+    """The attempt that this process is just relaying."""
+    ident, plan = worker.attempt
+    facts = message.facts()
+    written = uris(plan, facts.from_uri, facts.from_user, facts.to_uri, facts.to_user)
+    write(worker, ident, plan, facts, written, do.is_flagged(do.FLAG_OFFERED))
