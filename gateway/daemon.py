@@ -19,7 +19,7 @@ from typing import NamedTuple
 import structlog
 
 from gateway import ports as internal
-from gateway import retry, tls
+from gateway import retry, tls, waves
 from gateway import settings as configured
 from gateway.calls.duty import reap
 from gateway.calls.ingest import Ingest
@@ -79,6 +79,7 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
         Duty("names", names.Duty(home, settings).run),
         Duty("registrations", _registrations(home, settings).run),
+        Duty("waves", lambda stop: waves.watch(home.postgres_dsn, stop)),
         *_networks(home, settings),
     )
     if settings.sip.tls_port:

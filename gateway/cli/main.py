@@ -20,6 +20,7 @@ COMMANDS = {
     "calls": ("gateway.cli.calls:calls", "The calls that crossed, and why they went so."),
     "numbers": ("gateway.cli.numbers:numbers", "The numbers and who answers them."),
     "pbx": ("gateway.cli.pbx:pbx", "The PBXs, and moving numbers between them."),
+    "waves": ("gateway.cli.waves:waves", "Moving cities to another PBX, one after the other."),
     "lockin": ("gateway.cli.lockin:lockin", "What leaving a PBX's vendor would cost."),
     "carriers": ("gateway.cli.carriers:carriers", "The carriers and how they speak."),
     "network": ("gateway.cli.network:network", "How carriers are handed to us: plan, apply, undo."),

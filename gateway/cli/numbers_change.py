@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from gateway import sheets
-from gateway.cli import choose
+from gateway.cli import choose, registry
 from gateway.cli.common import json_option, print_json, this_home
 from gateway.cli.registry import (
     CHANGES,
@@ -226,10 +226,10 @@ def undo_numbers(operation: int | None, yes: bool, as_json: bool) -> None:
 
 
 def undo(operation: int | None, verbs: str, yes: bool, as_json: bool) -> None:
-    """What `numbers undo` and `pbx undo` share."""
+    """What `numbers undo`, `pbx undo` and `waves undo` share."""
 
     async def taken(connection: Connection) -> Applied:
-        done = await taking_back.undo(connection, actor(), operation, verbs)
+        done = await taking_back.undo(connection, actor(), operation, verbs, now=registry.now())
         await moves.published(connection, moves.NOTICED_S)
         return done
 

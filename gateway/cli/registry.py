@@ -66,6 +66,11 @@ def actor() -> str:
         return f"uid {os.getuid()}"
 
 
+def now() -> datetime:
+    """The time that steps are dated with."""
+    return datetime.now(UTC)
+
+
 def confirm(question: str, yes: bool) -> None:
     """Ask on a terminal only. Raises click.Abort for a no."""
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
@@ -159,7 +164,11 @@ def told(applied: Applied, noun: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """A value as scripts see it: times in UTC."""
+    """A value as scripts see it, whatever it holds: times in UTC."""
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return value

@@ -47,6 +47,9 @@ __all__ = [
     "plan",
     "prepare",
     "read",
+    "ready",
+    "turn",
+    "turn_back",
     "undo",
     "verify",
 ]
@@ -193,16 +196,35 @@ async def flip(connection: Connection, actor: str, move: int) -> Applied:
         found = await connection.fetchrow(SQL["move"], move)
         if found["state"] != "prepared":
             raise ConflictError(f"move {move} is {found['state']}, so it cannot be applied")
-        was = await connection.fetchrow(SQL["shares_of_group"], found["group_id"])
-        target = _pointer(found)
-        if not await connection.fetchval(
-            SQL["flip"], found["group_id"], found["from_pbx"], *target
-        ):
-            raise ConflictError(f"attachment {found['group_name']!r} points elsewhere by now")
         summary = _summary(found)
         operation = await ledger.record(connection, actor, f"pbx {found['kind']}", summary)
-        await connection.execute(SQL["move_is_applied"], move, operation, *was)
+        await turn(connection, found, operation)
     return Applied(operation, summary, found["numbers"])
+
+
+async def turn(connection: Connection, move: Record, operation: int) -> None:
+    """The pointer of this move, as part of an operation whose transaction this needs.
+
+    Raises ConflictError when somebody else has turned it.
+    """
+    was = await connection.fetchrow(SQL["shares_of_group"], move["group_id"])
+    target = _pointer(move)
+    if not await connection.fetchval(SQL["flip"], move["group_id"], move["from_pbx"], *target):
+        raise ConflictError(f"attachment {move['group_name']!r} points elsewhere by now")
+    await connection.execute(SQL["move_is_applied"], move["id"], operation, *was)
+
+
+async def turn_back(connection: Connection, move: Record) -> None:
+    """The pointer back to where it was; needs a transaction. Raises ConflictError."""
+    turned = await connection.fetchval(
+        SQL["flip_back"],
+        move["group_id"], move["from_pbx"], move["was_other"], move["was_percent"], *_pointer(move),
+    )  # fmt: skip
+    if turned is None:
+        raise ConflictError(
+            f"attachment {move['group_name']!r} was moved again since: take that back first"
+        )
+    await connection.execute(SQL["move_is_undone"], move["id"])
 
 
 def _pointer(move: Record) -> tuple[int, int | None, int]:
@@ -224,6 +246,16 @@ async def apply(connection: Connection, plan: MovePlan, progress: Progress = sil
     """
     if not plan.changes:
         return Applied(None, "nothing")
+    applied = await flip(connection, plan.actor, await ready(connection, plan, progress))
+    await published(connection, NOTICED_S)
+    return applied
+
+
+async def ready(connection: Connection, plan: MovePlan, progress: Progress = silent) -> int:
+    """All that comes before the flip: gathered, looked at, published. The id of the move.
+
+    Raises ConflictError, and AbortError where the gateway does not publish it.
+    """
     move = await prepare(connection, plan, progress)
     await verify(connection, move)
     if not await published(connection, PUBLISHED_S, progress):
@@ -231,24 +263,14 @@ async def apply(connection: Connection, plan: MovePlan, progress: Progress = sil
             f"move {move} is prepared, but the gateway has not published all of it in"
             f" {PUBLISHED_S:g} s, so nothing was moved: look at ./portgate doctor, then try again"
         )
-    applied = await flip(connection, plan.actor, move)
-    await published(connection, NOTICED_S)
-    return applied
+    return move
 
 
 async def undo(connection: Connection, actor: str, undone: Record) -> Applied:
     """Flip back; needs a transaction. Raises ConflictError when the pointer has moved again."""
     await ledger.begin(connection, actor)
     move = await connection.fetchrow(SQL["move"], undone["move_id"])
-    turned = await connection.fetchval(
-        SQL["flip_back"],
-        move["group_id"], move["from_pbx"], move["was_other"], move["was_percent"], *_pointer(move),
-    )  # fmt: skip
-    if turned is None:
-        raise ConflictError(
-            f"attachment {move['group_name']!r} was moved again since: take that back first"
-        )
+    await turn_back(connection, move)
     summary = f"took back {undone['id']}: {undone['summary']}"
     operation = await ledger.record(connection, actor, "undo", summary, (), undone["id"])
-    await connection.execute(SQL["move_is_undone"], move["id"])
     return Applied(operation, summary, move["numbers"])

@@ -29,14 +29,10 @@ WHERE ($1::bigint[] IS NULL OR EXISTS (
 ORDER BY n.e164;
 
 -- name: live_calls_of
--- Calls that are not over, by our number: the called one inwards, the shown one outwards.
-SELECT ours.e164, count(*) AS calls
-FROM calls c
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN digits ~ '^[0-9]{7,15}$' THEN digits::bigint END AS e164
-    FROM ltrim(CASE c.direction WHEN 'out' THEN c.shown ELSE c.called END, '+') AS digits) ours
-WHERE c.phase <> 'ended' AND ours.e164 IS NOT NULL AND c.pbx = $1
-GROUP BY ours.e164;
+-- Calls that are not over, by our number.
+SELECT ours AS e164, count(*) AS calls FROM calls
+WHERE phase <> 'ended' AND ours IS NOT NULL AND pbx = $1
+GROUP BY ours;
 
 -- name: open_move
 -- The same question asked again goes on with what was begun.

@@ -223,7 +223,7 @@ FROM operations o WHERE ($2::text IS NULL OR o.verb ~ $2) ORDER BY o.id DESC LIM
 -- name: operation
 SELECT o.id, o.at, o.actor, o.verb, o.summary, o.made, o.undoes,
        (SELECT u.id FROM operations u WHERE u.undoes = o.id) AS undone_by,
-       (SELECT m.id FROM moves m WHERE m.operation_id = o.id) AS move_id
+       (SELECT min(m.id) FROM moves m WHERE m.operation_id = o.id) AS move_id
 FROM operations o WHERE o.id = $1;
 
 -- name: last_operation

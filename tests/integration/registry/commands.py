@@ -13,7 +13,10 @@ from click.testing import CliRunner, Result
 
 from gateway.home import Home
 
-_MODULES = ("numbers", "numbers_change", "pbx", "pbx_change", "lockin")
+_MODULES = (
+    "numbers", "numbers_change", "pbx", "pbx_change", "lockin", "waves", "waves_plan",
+    "waves_change",
+)  # fmt: skip
 
 
 class There(Home):
