@@ -25,6 +25,7 @@ def invite_reply(worker: Worker) -> None:
     if status == 100:
         return
     call = _restore_identities()
+    do.drop_identity_headers()  # who answered: an extension and its name are nobody's outside
     if status >= 300:
         return
     contact = message.readable(message.contact)
@@ -57,6 +58,7 @@ def _answered(worker: Worker, call: str, status: int, contact: str, source: Sour
 def dialog_reply(worker: Worker) -> None:
     """An answer to a request inside the call."""
     call = _restore_identities()
+    do.drop_identity_headers()
     if message.status() >= 300:
         return
     contact = message.readable(message.contact)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.endpoints import AnswerScript
 from tests.sip.people import World, both_hear
 
 pytestmark = pytest.mark.asyncio
@@ -91,3 +92,19 @@ async def test_a_caller_who_withholds_the_number_stays_withheld(world: World) ->
         await call.bye()
     assert "anonymous" in far.invite.header("From")
     assert "79160000001" not in far.invite.text
+
+
+@pytest.mark.parametrize("how", ["answer", "486 Busy Here"])
+async def test_whom_a_call_reached_inside_is_not_told_outside(world: World, how: str) -> None:
+    who = 'P-Asserted-Identity: "Extension 101" <sip:101@pbx>\nRemote-Party-ID: <sip:101@pbx>'
+    script = AnswerScript(steps=("ring", how), answer_headers=who, refusal_headers=who)
+    async with world.pbx(how=script) as pbx, world.carrier() as carrier:
+        call = await carrier.calls("+74951230001")
+        far = await pbx.call()
+        final = await call.until_final()
+        assert far.final is not None and "101" in far.final.header("P-Asserted-Identity")
+        if final == 200:
+            await call.bye()
+    told = call.received(final)
+    assert told is not None
+    assert told.all("P-Asserted-Identity") == told.all("Remote-Party-ID") == []

@@ -52,6 +52,8 @@ class Asterisk:
     times in between.
 
     `phones`: extension to the address of its phone, the first of which the DIDs ring.
+    `direct_media`: it takes itself out of the audio once a call is up. `tells_who`: it says on the
+    trunk who answered, and says it anew when a call is transferred (RFC 3325, RFC 4916).
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Asterisk:
         phones: Mapping[str, str],
         *,
         direct_media: bool = False,
+        tells_who: bool = False,
     ) -> None:
         self.kind, self.root, self.name, self.address = kind, root, name, address
         (root / "srv").mkdir(exist_ok=True)
@@ -80,6 +83,7 @@ class Asterisk:
             phones=tuple(phones),
             phone_hosts=dict(phones),
             direct_media=direct_media,
+            tells_who=tells_who,
         )
 
     def _write(self, **values: object) -> None:

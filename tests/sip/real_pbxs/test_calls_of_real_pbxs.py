@@ -11,9 +11,9 @@ import pytest_asyncio
 
 from gateway.endpoints import Callee, tone
 from tests.sip.moving import Moving
-from tests.sip.people import World, both_hear
+from tests.sip.people import World
 from tests.sip.real_pbxs.asterisk import MUSIC_HZ, Asterisk
-from tests.sip.real_pbxs.office import Office
+from tests.sip.real_pbxs.office import Office, both_hear
 from tests.sip.stack import Stack
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]

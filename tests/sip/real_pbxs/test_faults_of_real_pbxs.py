@@ -9,8 +9,8 @@ import time
 import pytest
 
 from gateway.health import watch as health
-from tests.sip.people import PBXS, World, both_hear
-from tests.sip.real_pbxs.office import Office
+from tests.sip.people import PBXS, World
+from tests.sip.real_pbxs.office import Office, both_hear
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]
 NUMBER = "+78432220003"

@@ -10,8 +10,8 @@ import pytest
 
 from number_registry.call import lot_of
 from tests.sip.moving import Moving
-from tests.sip.people import World, both_hear
-from tests.sip.real_pbxs.office import Office
+from tests.sip.people import World
+from tests.sip.real_pbxs.office import Office, both_hear
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]
 NUMBER = "+78432220003"

@@ -74,6 +74,15 @@ def test_an_answer_gives_the_caller_its_own_from_back(gateway: Gateway) -> None:
     assert out["From"] == f"<{CALLER_AS_SENT}>;tag=caller-tag"
 
 
+def test_who_was_reached_is_not_told_inside_the_call_either(gateway: Gateway) -> None:
+    route = established(gateway)
+    ids = CALLER_AS_SENT, "caller-tag", CALLED_AS_SENT, TO_TAG
+    gateway.receives(in_call("INVITE", route, *ids), PBX_NEW)
+    who = 'P-Asserted-Identity: "Extension 102" <sip:102@pbx>'
+    again = reply(200, "OK", who).replace("7 INVITE", "8 INVITE")
+    assert "P-Asserted-Identity" not in lines(gateway.replies(again))
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_the_caller_hangs_up(gateway: Gateway, restarted: bool) -> None:
     route = established(gateway)
