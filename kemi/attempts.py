@@ -55,7 +55,7 @@ class Pending(NamedTuple):
     def text(self) -> str:
         """The first three fields are all that a reply needs. No field but the last holds a bar."""
         call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until = self
-        steps = ",".join([f"{way} {address.uri}" for way, address in left])
+        steps = ",".join([f"{way} {address.text}" for way, address in left])
         written = _json(plans) if plans else ""
         return (
             f"{call}|{from_uri}|{to_uri}|{to}|{trunk}|{user}|{steps}|{at}|{tried}|{until}|{written}"
@@ -75,7 +75,7 @@ class Pending(NamedTuple):
             to,
             trunk,
             user,
-            tuple([(int(way), Address.parse(uri)) for way, uri in left]),
+            tuple([(int(way), Address.of_text(text)) for way, text in left]),
             tuple([Plan(*plan) for plan in json.loads(plans)]) if plans else (),
             at,
             int(tried),

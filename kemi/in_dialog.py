@@ -19,12 +19,17 @@ METHODS = frozenset({"INVITE", "BYE", "CANCEL", "PRACK", "UPDATE", "INFO", "OPTI
 NEGOTIATING = frozenset({"INVITE", "PRACK", "UPDATE"})
 
 
-def handle(worker: Worker, method: str) -> None:
+def handle(worker: Worker, method: str, stranger: str = "") -> None:
     """A request with a To tag from a known neighbour, which the caller has seen to: a token alone,
     overheard, must not let a stranger send anything through us. Its permission is a valid token.
+    ``stranger``: an unknown address that it came from, which the token must name.
     """
     token, call_id, tag = message.route_token() if do.loose_route() else ("", "", "")
     sealed = worker.sealer.read(token, call_id) if token else None
+    if stranger and (sealed is None or stranger not in sealed.guests.split(",")):
+        if method == "ACK":
+            do.is_retransmission()
+        return
     if sealed is None:
         _of_no_call(method)
         return
@@ -90,7 +95,7 @@ def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
     sender's word, and must not make a messenger to anywhere of us.
     """
     hop = message.next_hop()
-    if worker.knows(hop):
+    if worker.knows(hop) or (sealed.guests and hop in sealed.guests.split(",")):
         return True
     do.log_warning(
         f"call {sealed.call}: a request inside it leads to {hop or 'nobody'}, which is no "
@@ -137,7 +142,7 @@ def _write(sealed: Sealed, from_caller: bool) -> str:
     """From and To as the other side knows them. Returns ``from|to`` as the sender wrote them, for
     the answer; a part is empty where nothing was changed, and all of it where neither was.
     """
-    _, _, _, from_a, to_a, from_b, to_b, nameless, _ = sealed
+    _, _, _, from_a, to_a, from_b, to_b, nameless, _, _ = sealed
     if nameless and from_caller:
         do.drop_display_names()
     if not from_b and not to_b:

@@ -4,6 +4,8 @@ of routing itself.
 
 from __future__ import annotations
 
+from time import time
+
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
@@ -25,7 +27,9 @@ from number_registry.call import (
     Verdict,
     lot_of,
 )
-from number_registry.dialling import DialPlan
+from number_registry.directory import Directory
+from number_registry.model import Pbx
+from number_registry.pbx_profile import Profile
 from number_registry.routing import decide
 
 # Characters of From and To that a token carries; longer ones, or ones with our separator, are no
@@ -38,11 +42,13 @@ REASONS = {
     480: "Temporarily Unavailable",
     503: "Service Unavailable",
 }
-PBX_PLAN = DialPlan()
+ORDINARY = Profile()
 
 
-def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
-    """A new INVITE from a known neighbour."""
+def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
+    """A new INVITE from a known neighbour. ``guest``: the address of one that had to prove itself,
+    because it is known by no network.
+    """
     if do.is_retransmission():
         return
     call = read(worker, peer, facts)
@@ -50,7 +56,11 @@ def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
     verdict = decide(call, directory)
     plans: tuple[Plan, ...] = ()
     if isinstance(verdict, ToPbx):
-        plans = (to_pbx(verdict, directory.pbx(verdict.pbx), worker.us),)
+        pbx = directory.pbx(verdict.pbx)
+        if pbx is not None and not pbx.addresses:
+            verdict = _where_registered(worker, verdict, pbx)
+        if isinstance(verdict, ToPbx):
+            plans = (to_pbx(verdict, pbx, worker.us),)
     elif isinstance(verdict, ToCarrier):
         plans = to_carrier(verdict, worker.carriers, worker.us, call.withheld, facts.call_id)
         if not plans:
@@ -69,13 +79,37 @@ def handle(worker: Worker, peer: Peer, facts: Facts) -> None:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
     else:
+        if worker.accounts:
+            plans = tuple([_with_guests(plan, directory, guest) for plan in plans])
         _send(worker, ident, call, verdict, plans, facts, offered)
+
+
+def _where_registered(worker: Worker, verdict: ToPbx, pbx: Pbx) -> Verdict:
+    """The addresses that the PBX has registered from, in the order to try."""
+    worker.registered.refresh()
+    user = pbx.account.user if pbx.account else ""
+    in_request = "request" in pbx.profile.did_in
+    found = [one.address(did_in_request=in_request) for one in worker.registered.of(user, time())]
+    addresses = tuple(address for address in found if address is not None)
+    if addresses:
+        return verdict._replace(addresses=addresses)
+    said = f"PBX {pbx.name} is not registered"
+    return Reject(480, said, (*verdict.trace, ("refused", f"480: {said}")))
+
+
+def _with_guests(plan: Plan, directory: Directory, guest: str) -> Plan:
+    """The plan with the addresses that belong to this call though they are no neighbours'."""
+    pbx = None if plan.trunk else directory.pbx(plan.to)
+    hosts = [guest] if guest else []
+    if pbx is not None and pbx.account is not None:
+        hosts += [address.host for address in plan.addresses]
+    return plan._replace(guests=",".join(dict.fromkeys(hosts)))
 
 
 def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     """The INVITE at hand as a call, read as its sender writes."""
     if peer.side is Side.PBX:
-        return _read_from_pbx(peer, facts)
+        return _read_from_pbx(worker.directory().pbx(peer.name), peer, facts)
     carrier = worker.carriers[peer.name]
     invite = message.invite(facts, carrier.caller_header)
     trunk = carrier.trunk(peer.trunk)
@@ -84,11 +118,16 @@ def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     return Call(peer, parties.called, parties.caller, parties.withheld, lot, from_sim)
 
 
-def _read_from_pbx(peer: Peer, facts: Facts) -> Call:
-    called = dialling.read(facts.request_user, PBX_PLAN)
+def _read_from_pbx(pbx: Pbx | None, peer: Peer, facts: Facts) -> Call:
+    profile = pbx.profile if pbx is not None else ORDINARY
+    called = dialling.read(facts.request_user, profile.plan)
     withheld = message.is_anonymous()
-    user = (message.asserted_user() if withheld else "") or facts.from_user
-    caller = dialling.read(user, PBX_PLAN)
+    if profile.own_caller_in == ORDINARY.own_caller_in:
+        user = message.asserted_user() if withheld else ""
+    else:
+        user = message.own_caller(profile.own_caller_in, facts.from_user)
+    user = user or facts.from_user
+    caller = dialling.read(user, profile.plan)
     shown = caller.plus if caller else user
     return Call(peer, called or facts.request_user, shown, withheld, lot_of(facts.call_id))
 

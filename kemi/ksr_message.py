@@ -9,7 +9,7 @@ Names of pseudo-variables are constants on purpose.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import KSR
 
@@ -23,6 +23,15 @@ _CALLER_URIS = {
     "Remote-Party-ID": "$re",
     "P-Preferred-Identity": "$pu",
 }
+# The same by the names that a PBX's profile has for them.
+_CALLER_PLACES = {"asserted": "$ai", "remote_party": "$re", "diversion": "$di"}
+_BINDINGS_MOST = 8
+_BINDING_PARTS = ("addr", "received", "socket", "expires", "q", "user_agent")
+_BINDINGS = tuple(
+    tuple(f"$(ulc(pg=>{part})[{index}])" for part in _BINDING_PARTS)
+    for index in range(_BINDINGS_MOST)
+)
+_Q_MOST = 1000
 _RECORD_ROUTES_MOST = 16
 _PRIVACIES_MOST = 4
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -109,6 +118,52 @@ def _uri(name: str) -> str:
 def asserted_user() -> str:
     """The user in P-Asserted-Identity (RFC 3325); empty when there is none."""
     return user_of(_uri("$ai"))
+
+
+def own_caller(places: Iterable[str], from_user: str) -> str:
+    """The user in the first of these places that names one; `anonymous` is nobody's name."""
+    for place in places:
+        user = from_user if place == "from" else user_of(_uri(_CALLER_PLACES[place]))
+        if user and user != "anonymous":
+            return user
+    return ""
+
+
+def to_user() -> str:
+    return KSR.kx.gete_tuser()
+
+
+def login_user() -> str:
+    """Whom the credentials of the request are of; empty when it has none."""
+    return KSR.pv.gete("$au")
+
+
+def invite_source() -> str:
+    """Of a CANCEL: where the INVITE came from that it ends; empty when there is none."""
+    return str(KSR.pv.gete("$T_inv($si)"))
+
+
+def bindings(user: str) -> list[tuple[str, str, str, int, float, str]]:
+    """What Kamailio's registrar holds: (Contact, received, socket, expires, q, User-Agent)."""
+    if KSR.registrar.reg_fetch_contacts("location", f"sip:{user}@any", "pg") < 0:
+        return []
+    found = []
+    for addr, received, socket, expires, q, agent in _BINDINGS:
+        contact = readable(lambda name=addr: str(KSR.pv.gete(name)))  # type: ignore[misc]
+        if contact:
+            value = KSR.pv.gete(q)
+            found.append(
+                (
+                    contact,
+                    str(KSR.pv.gete(received)),
+                    str(KSR.pv.gete(socket)),
+                    int(KSR.pv.gete(expires) or 0),
+                    int(value) / _Q_MOST if str(value).isdecimal() else 1.0,
+                    readable(lambda name=agent: str(KSR.pv.gete(name))),  # type: ignore[misc]
+                )
+            )
+    KSR.registrar.reg_free_contacts("pg")
+    return found
 
 
 def is_anonymous() -> bool:

@@ -11,6 +11,7 @@ from carrier_adapters.contract import Carrier
 from number_registry.call import Peer, Side
 from number_registry.model import Pbx
 from number_registry.names import Names, hosts_before
+from number_registry.pbx_profile import Trust
 
 REMEMBERED = 4096  # addresses, known or not: a flood from many addresses must not fill the memory
 
@@ -51,9 +52,14 @@ class Peers:
                 self._add(trunk.networks, peer)
                 if trunk.receives_on:
                     self._receivers[peer] = trunk.receives_on
+        # Called there, but what comes from there has yet to prove itself.
+        self._called: set[str] = set()
         for pbx in pbxs:
             hosts = [address.host.strip("[]") for address in pbx.addresses]
-            self._add([*pbx.sources, *hosts], Peer(Side.PBX, pbx.name))
+            if pbx.profile.trust is Trust.ADDRESS:
+                self._add([*pbx.sources, *hosts], Peer(Side.PBX, pbx.name))
+            else:
+                self._called.update(hosts)
         # The narrowest network wins: a PBX may live inside a network that a carrier's trunk covers.
         self._networks.sort(key=lambda pair: -pair[0].prefixlen)
         self._known: dict[str, Peer | None] = {}
@@ -86,7 +92,7 @@ class Peers:
             return self._anybody[address]
         except KeyError:
             pass
-        known = self._found(address, None) is not None
+        known = self._found(address, None) is not None or address in self._called
         if len(self._anybody) >= REMEMBERED:
             self._anybody.clear()
         self._anybody[address] = known

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from carrier_adapters.contract import Carrier, Trunk
 from number_registry.call import ToCarrier, ToPbx
+from number_registry.dialling import DialPlan, national
+from number_registry.e164 import E164
 from number_registry.model import Address, Pbx
 
 ANONYMOUS = "sip:anonymous@anonymous.invalid"  # RFC 3261, section 8.1.1.3
@@ -17,7 +19,8 @@ NO_HEADERS: tuple[tuple[str, str], ...] = ()
 
 class Plan(NamedTuple):
     """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
-    is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full.
+    is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full;
+    ``guests``: see Sealed.
     """
 
     to: str
@@ -32,10 +35,13 @@ class Plan(NamedTuple):
     shown: str
     keep_display: bool
     emergency: bool
+    guests: str = ""
 
 
 def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
     """A PBX is called as its profile wants numbers written."""
+    if pbx is not None and not pbx.profile.plain_writing:
+        return _by_profile(verdict, pbx, us)
     user, caller = verdict.did.plus, verdict.caller
     if pbx is not None and pbx.profile.did_format == "digits":
         user, caller = user[1:], caller.removeprefix("+")
@@ -54,6 +60,51 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
         not hidden,
         False,
     )
+
+
+def _by_profile(verdict: ToPbx, pbx: Pbx, us: str) -> Plan:
+    """As `to_pbx`, for a PBX that looks for DID or caller elsewhere, or writes them nationally."""
+    profile = pbx.profile
+    did = _written(verdict.did, profile.did_format, profile.plan)
+    number = E164.maybe(verdict.caller.removeprefix("+"))
+    form = profile.caller_format or profile.did_format
+    caller = _written(number, form, profile.plan) if number else verdict.caller
+    hidden = verdict.withheld or not caller
+    name = pbx.account.user if pbx.account else pbx.name
+    headers: list[tuple[str, str]] = []
+    if "called_party" in profile.did_in:
+        headers.append(("P-Called-Party-ID", f"<sip:{did}@{us}>"))  # RFC 7315, section 4.2
+    if hidden:
+        headers.append(("Privacy", "id"))
+    else:
+        named = f"<sip:{caller}@{us}>"
+        if "asserted" in profile.caller_in:
+            headers.append(("P-Asserted-Identity", named))
+        if "remote_party" in profile.caller_in:
+            party = f"{named};party=calling;privacy=off;screen=yes"
+            headers.append(("Remote-Party-ID", party))
+    if profile.session_timer_s:
+        headers.append(("Session-Expires", str(profile.session_timer_s)))  # RFC 4028, section 8.1
+    return Plan(
+        verdict.pbx,
+        "",
+        did if "request" in profile.did_in else name,
+        did if "to" in profile.did_in else name,
+        "anonymous" if hidden else caller,
+        ANONYMOUS if hidden else f"sip:{caller}@{us}",
+        us,
+        tuple(headers),
+        verdict.addresses,
+        verdict.caller,
+        not hidden,
+        False,
+    )
+
+
+def _written(number: E164, form: str, plan: DialPlan) -> str:
+    if form == "national":
+        return national(number, plan)
+    return number.plus if form == "plus" else str(number)
 
 
 def to_carrier(

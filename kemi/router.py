@@ -7,8 +7,18 @@ import traceback
 from typing import Any
 
 from carrier_adapters.loader import load
-from kemi import in_dialog, invite, ksr_effects, ksr_message, registering, replies, writing
+from kemi import (
+    in_dialog,
+    invite,
+    ksr_effects,
+    ksr_message,
+    registering,
+    replies,
+    strangers,
+    writing,
+)
 from kemi.config import Config
+from kemi.registered import Registered
 from kemi.worker import Worker
 from number_registry.call import Peer
 
@@ -28,6 +38,7 @@ class Router:
             ksr_effects.log_error(f"carrier not loaded, the others are: {error}")
         self.carriers = loaded.carriers
         self.worker: Worker
+        strangers.restore(Registered(self.config.snapshot, ksr_effects.log_warning))
 
     def child_init(self, rank: int) -> int:
         """In each process after the fork; the sockets and files of a process are its own."""
@@ -63,7 +74,10 @@ class Router:
             method, ip = ksr_message.method_and_source()
             peer = self.worker.peer(ip)
             if peer is None and not self._only_inside_calls(method, ip):
-                return CONTINUE  # an unknown source learns not even that someone is here
+                # an unknown source learns not even that someone is here
+                if self.worker.accounts:
+                    strangers.handle(self.worker, method)
+                return CONTINUE
             inside = ksr_message.has_to_tag()
             if not ksr_effects.hops_left():
                 if method != "ACK":
@@ -98,6 +112,8 @@ class Router:
             ksr_effects.is_retransmission()
         elif method in INSIDE_CALLS_ONLY:
             ksr_effects.answer(481, "Call/Transaction Does Not Exist")
+        elif method == "REGISTER" and ksr_message.to_user() in self.worker.accounts:
+            strangers.register(self.worker)
         else:
             ksr_effects.answer_method_not_allowed()
 

@@ -32,7 +32,8 @@ class Sealed(NamedTuple):
     ``offered``: the INVITE carried an SDP offer, so a PRACK's SDP is a new offer and no answer.
     ``call``: our call id, 32 hex digits. ``tag_crc``: crc32 of the caller's From tag, which tells
     the direction. ``nameless``: the called side was not told the caller's display name. ``urgent``:
-    an emergency call, which goes on without a media relay.
+    an emergency call, which goes on without a media relay. ``guests``: addresses, with commas, of
+    sides that are no known neighbours but have proved that the call is theirs.
     """
 
     call: str
@@ -44,6 +45,7 @@ class Sealed(NamedTuple):
     to_b: str
     nameless: bool = False
     urgent: bool = False
+    guests: str = ""
 
 
 class Sealer:
@@ -116,10 +118,12 @@ class Sealer:
         self._recent[token] = (sip_call_id, sealed)
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
-        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent = sealed
+        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, guests = sealed
         bits = offered | nameless << 1 | urgent << 2
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
+        if guests:
+            uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}\0{guests}"
         box = self.encrypt(head + uris.encode(), sip_call_id.encode())
         text = binascii.b2a_base64(box, newline=False).translate(_URL_SAFE)
         return text.rstrip(b"=").decode()
@@ -140,9 +144,9 @@ class Sealer:
         crc = int.from_bytes(plain[2:6], "big")
         bits = plain[1]
         offered, nameless, urgent = bool(bits & 1), bool(bits & 2), bool(bits & 4)
-        from_a, to_a, from_b, to_b = uris
+        from_a, to_a, from_b, to_b, *guests = uris
         ends = from_a, to_a, from_b, to_b
-        sealed = Sealed(plain[6:_HEAD].hex(), crc, offered, *ends, nameless, urgent)
+        sealed = Sealed(plain[6:_HEAD].hex(), crc, offered, *ends, nameless, urgent, *guests)
         self._remember(token, sip_call_id, sealed)
         return sealed
 

@@ -23,9 +23,11 @@ from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
 from kemi.peers import Peers, only_inside_calls
 from kemi.plan import Plan
+from kemi.registered import Registered
 from kemi.seal import Sealer
 from number_registry.call import Peer
 from number_registry.directory import Directory, MemoryDirectory
+from number_registry.model import Pbx
 from number_registry.names import NO_NAMES
 
 CARRIERS_CHECK_S = 0.25
@@ -56,6 +58,9 @@ class Worker:
         self._sockets = {proto: f"{proto}:{config.address}:{port}" for proto, port in ports.items()}
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._names = HostNames(config.snapshot, ksr_effects.log_warning)
+        self.registered = Registered(config.snapshot, ksr_effects.log_warning)
+        # PBXs that are known by a password, by the name that goes with it
+        self.accounts: dict[str, Pbx] = {}
         self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
@@ -89,7 +94,8 @@ class Worker:
         directory = self.registry.refresh()
         if self._peers_of != self.registry.version:
             self._peers_of = self.registry.version
-            pbxs = directory.pbxs() if directory else ()
+            pbxs = tuple(directory.pbxs()) if directory else ()
+            self.accounts = {one.account.user: one for one in pbxs if one.account is not None}
             self._peers = Peers(self.carriers, pbxs, ksr_message.received_on)
         return self._peers.find(ip)
 

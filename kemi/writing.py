@@ -29,7 +29,8 @@ def write(
         do.drop_display_names()
     do.replace_identity_headers(plan.headers)
     crc = tag_crc(facts.from_tag)
-    sealed = Sealed(ident, crc, offered, *written, not plan.keep_display, plan.emergency)
+    nameless = not plan.keep_display
+    sealed = Sealed(ident, crc, offered, *written, nameless, plan.emergency, plan.guests)
     do.record_route(worker.sealer.token(sealed, facts.call_id))
 
 

@@ -81,14 +81,18 @@ _TRANSPORTS = frozenset(transport.value for transport in Transport)
 class Address:
     """Where a PBX or a carrier's gateway listens. Lower priority is tried first.
 
-    ``uri``: ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop. ``where``: what
-    follows the @ in a Request-URI sent there; both are made once, because every call needs them.
+    ``target``: of one that has registered, the URI it wants to be called by, without its scheme,
+    and without the user that the called number takes the place of. ``uri``:
+    ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop. ``where``: what follows the
+    @ in a Request-URI sent there, or all of it where it holds an @; both are made once, because
+    every call needs them.
     """
 
     host: str
     port: int = 5060
     transport: Transport = Transport.UDP
     priority: int = 0
+    target: str = ""
     uri: str = field(init=False, compare=False, repr=False, default="")
     where: str = field(init=False, compare=False, repr=False, default="")
 
@@ -100,7 +104,23 @@ class Address:
         host, transport = f"{self.host}:{self.port}", f";transport={self.transport.value}"
         object.__setattr__(self, "uri", f"sip:{host}{transport}")
         where = host if self.transport is Transport.UDP else host + transport
+        where = self.target or where
         object.__setattr__(self, "where", where)
+
+    @property
+    def text(self) -> str:
+        """All of it without a comma or a bar; `of_text` reads it back."""
+        return f"{self.uri};{self.target.encode().hex()}" if self.target else self.uri
+
+    @classmethod
+    def of_text(cls, text: str) -> Address:
+        """What `text` gave."""
+        uri, transport, *target = text.split(";")
+        address = cls.parse(f"{uri};{transport}")
+        if not target:
+            return address
+        place = address.host, address.port, address.transport, address.priority
+        return cls(*place, bytes.fromhex(target[0]).decode())
 
     @classmethod
     def parse(cls, uri: str, priority: int = 0) -> Address:

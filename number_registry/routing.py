@@ -106,7 +106,7 @@ def _ring(
     if not name:
         return _reject(480, f"+{did} is attached to no PBX", trace)
     pbx = directory.pbx(name)
-    if pbx is None or not pbx.addresses:
+    if pbx is None or not (pbx.addresses or pbx.registers):
         return _reject(480, f"PBX {name} has no address", trace)
     if pbx.state is not PbxState.IN_SERVICE:
         return _reject(480, f"PBX {name} is suspended", trace)
@@ -122,7 +122,7 @@ def _share(
         trace.append(("share", f"lot {lot}: PBX {other} takes those below {percent}"))
         return name
     pbx = directory.pbx(other)
-    if pbx is None or not pbx.addresses or pbx.state is not PbxState.IN_SERVICE:
+    if pbx is None or not (pbx.addresses or pbx.registers) or pbx.state is not PbxState.IN_SERVICE:
         trace.append(("share", f"lot {lot} is for PBX {other}, which takes no calls now"))
         return name
     trace.append(("share", f"lot {lot}: PBX {other} takes those below {percent}, so this one"))

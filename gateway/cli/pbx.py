@@ -37,6 +37,7 @@ from gateway.cli.registry import (
 )
 from gateway.health.said import states
 from gateway.names import said
+from gateway.registered import contacts
 from number_registry.operations import moves
 from number_registry.operations import undo as taking_back
 from number_registry.operations.move_plan import Move, MovePlan
@@ -67,7 +68,9 @@ def list_pbxs(as_json: bool) -> None:
     home = this_home()
     found = ask(home, "list_pbxs")
     health, known = states(home.snapshot), said.read(home.snapshot)
+    now = contacts(home.snapshot)
     for row in found:
+        row["registered"] = [one._asdict() for one in now.get(row.pop("account") or "", ())]
         row["gateways"] = [
             {"address": address, "state": said.state(known, address, health)}
             for address in row["addresses"]
@@ -78,19 +81,22 @@ def list_pbxs(as_json: bool) -> None:
         print_json({"pbxs": found})
         return
     rows = [
-        (row["name"], row["state"], str(row["numbers"]), _gateways(row["gateways"]) or "-")
-        for row in found
+        (row["name"], row["state"], row["trust"], str(row["numbers"]), _where(row)) for row in found
     ]
-    table(("PBX", "STATE", "NUMBERS", "ADDRESSES"), rows)
+    table(("PBX", "STATE", "TRUST", "NUMBERS", "ADDRESSES"), rows)
     for row in found:
         for name in row["names"]:
             click.echo(f"{row['name']}: {said.in_words(name)}", err=True)
 
 
-def _gateways(gateways: list[dict[str, str]]) -> str:
-    return ", ".join(
-        one["address"] + (" (down)" if one["state"] == "down" else "") for one in gateways
-    )
+def _where(row: dict[str, Any]) -> str:
+    gateways = [
+        one["address"] + (" (down)" if one["state"] == "down" else "") for one in row["gateways"]
+    ]
+    registered = [f"{one['next_hop']} for {one['left_s']} s" for one in row["registered"]]
+    if row["trust"] == "register" and not registered:
+        return "not registered"
+    return ", ".join([*gateways, *registered]) or "-"
 
 
 for _command in (add_pbx, set_pbx, show_pbx, suspend_pbx, resume_pbx, new_password):

@@ -59,6 +59,12 @@ def profile_options(command: Callable[..., None]) -> Callable[..., None]:
     for flag, kind, text in reversed(_FIELDS):
         command = click.option(flag, type=kind, help=text)(command)
     command = click.option(
+        "--account",
+        "user",
+        default="",
+        help="A name for its account; the one made otherwise cannot be guessed.",
+    )(command)
+    command = click.option(
         "--preset", type=click.Choice(presets.PRESETS), help="A common PBX's profile to start from."
     )(command)
     return click.option(
@@ -108,6 +114,7 @@ def add_pbx(
     sources: tuple[str, ...],
     file: Path | None,
     preset: str | None,
+    user: str,
     only_plan: bool,
     yes: bool,
     as_json: bool,
@@ -127,7 +134,7 @@ def add_pbx(
     wanted = _wanted(PbxFacts(name), file, preset, addresses, sources, flags)
 
     async def planned(connection: Connection) -> PbxPlan:
-        return pbxs.plan_add(actor(), wanted, await pbxs.read_names(connection))
+        return pbxs.plan_add(actor(), wanted, await pbxs.read_names(connection), user)
 
     _do(run(this_home(), planned), only_plan, yes, as_json)
 
@@ -146,6 +153,7 @@ def set_pbx(
     sources: tuple[str, ...],
     file: Path | None,
     preset: str | None,
+    user: str,
     only_plan: bool,
     yes: bool,
     as_json: bool,
@@ -162,7 +170,7 @@ def set_pbx(
     async def planned(connection: Connection) -> PbxPlan:
         now = await pbxs.read(connection, name)
         wanted = _wanted(now, file, preset, addresses, sources, flags)
-        return pbxs.plan_set(actor(), now, wanted)
+        return pbxs.plan_set(actor(), now, wanted, user)
 
     _do(run(this_home(), planned), only_plan, yes, as_json)
 

@@ -64,6 +64,9 @@ def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str,
         "no_answer_ms": settings.calls.no_answer_s * 1000,
         "silent_trunk_ms": settings.calls.silent_trunk_ms,
         "longest_s": settings.calls.longest_s,
+        "registered_asked_s": max(1, round(settings.health.interval_s))
+        if settings.health.enabled
+        else 20,
         "media_relay": settings.media.relay,
         "media_address": settings.media.address,
         "media_advertised_address": settings.media.advertised_address,

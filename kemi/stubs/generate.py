@@ -35,8 +35,10 @@ _NEVER_NONE = {"pv.gete", "pv.getw", "pvx.avp_gete", "pvx.avp_getw", "pvx.xavp_g
 _TEXT_FOR_TEXT = {"pv.get", "pv.gete", "pv.getw"}
 TEXT_VARIABLES = [
     "$ai",
+    "$au",
     "$ci",
     "$cs",
+    "$di",
     "$ct",
     "$cT",
     "$du",

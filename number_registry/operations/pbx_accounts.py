@@ -7,6 +7,8 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
+import asyncpg
+
 from number_registry.errors import BadValueError, RefuseError
 from number_registry.operations import ledger
 from number_registry.store.pool import Connection
@@ -36,21 +38,29 @@ class Login:
         ).hexdigest()
 
 
-def new_login(pbx: str, user: str = "") -> Login:
-    """A password nobody can guess, for a name nobody can guess: strangers who do not know the name
-    hear nothing. Raises BadValueError for a name that would not do.
-    """
+def checked(user: str) -> str:
+    """The same. Raises BadValueError for a name that would not do."""
     if user and not _USER.fullmatch(user):
         raise BadValueError(f"{user!r} is no account name: 6 to 64 of A-Z a-z 0-9 _ . -")
+    return user
+
+
+def new_login(pbx: str, user: str = "") -> Login:
+    """A password nobody can guess, for a name nobody can guess: strangers who do not know the name
+    hear nothing.
+    """
     password = "".join(secrets.choice(_LETTERS) for _ in range(PASSWORD_LENGTH))
     return Login(user or f"{pbx[:24]}-{secrets.token_hex(NAME_BYTES)}", password)
 
 
 async def make(connection: Connection, pbx: str, user: str = "") -> Login:
-    """A new login in place of the one there was; needs a transaction. Raises BadValueError."""
+    """A new login in place of the one there was; needs a transaction. Raises RefuseError."""
     login = new_login(pbx, user)
     values = login.user, login.realm, *login.digests()
-    await connection.execute(SQL["put_pbx_account"], pbx, *values)
+    try:
+        await connection.execute(SQL["put_pbx_account"], pbx, *values)
+    except asyncpg.UniqueViolationError as error:
+        raise RefuseError(f"{user!r} is the account of another PBX") from error
     return login
 
 

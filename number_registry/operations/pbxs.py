@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import asyncpg
 
-from number_registry.errors import RefuseError
+from number_registry.errors import BadValueError, RefuseError
 from number_registry.operations import ledger, pbx_accounts
 from number_registry.operations.pbx_accounts import Login
 from number_registry.operations.pbx_facts import PbxFacts, checked, fields
@@ -22,12 +22,15 @@ from number_registry.store.queries import SQL
 
 @dataclass(frozen=True, slots=True)
 class PbxPlan:
-    """What would be written: the PBX before (None: there is none of this name) and after."""
+    """What would be written: the PBX before (None: there is none of this name) and after.
+    ``user``: a name for its account that somebody chose; empty: one that nobody can guess.
+    """
 
     actor: str
     verb: str
     before: PbxFacts | None
     after: PbxFacts
+    user: str = ""
 
     @property
     def empty(self) -> bool:
@@ -40,7 +43,10 @@ class PbxPlan:
     @property
     def needs_account(self) -> bool:
         """Whether a password is made with it."""
-        return self.after.profile.trust is not Trust.ADDRESS and not self.after.account
+        has = self.after.account
+        return self.after.profile.trust is not Trust.ADDRESS and (
+            not has or self.user not in ("", has)
+        )
 
     def fields(self) -> Iterator[tuple[str, str, str]]:
         """(field, before, after) of what changes."""
@@ -67,16 +73,22 @@ class Done:
     login: Login | None = None
 
 
-def plan_add(actor: str, wanted: PbxFacts, there: frozenset[str]) -> PbxPlan:
+def plan_add(actor: str, wanted: PbxFacts, there: frozenset[str], user: str = "") -> PbxPlan:
     """A new PBX, its values checked. Raises BadValueError, RefuseError when the name is taken."""
     if wanted.name in there:
         raise RefuseError(f"there is a PBX {wanted.name!r} already")
-    return PbxPlan(actor, "pbx add", None, checked(wanted))
+    return PbxPlan(actor, "pbx add", None, checked(wanted), _user(wanted, user))
 
 
-def plan_set(actor: str, now: PbxFacts, wanted: PbxFacts) -> PbxPlan:
+def plan_set(actor: str, now: PbxFacts, wanted: PbxFacts, user: str = "") -> PbxPlan:
     """Another profile, addresses or sources for a PBX that is `now`. Raises BadValueError."""
-    return PbxPlan(actor, "pbx set", now, checked(wanted))
+    return PbxPlan(actor, "pbx set", now, checked(wanted), _user(wanted, user))
+
+
+def _user(wanted: PbxFacts, user: str) -> str:
+    if user and wanted.profile.trust is Trust.ADDRESS:
+        raise BadValueError(f"PBX {wanted.name} is trusted by its addresses: it has no account")
+    return pbx_accounts.checked(user)
 
 
 def plan_state(actor: str, now: PbxFacts, state: str) -> PbxPlan:
@@ -116,7 +128,7 @@ async def apply(connection: Connection, plan: PbxPlan) -> Done:
         operation = await ledger.record(connection, plan.actor, plan.verb, plan.summary)
         await _change(connection, operation, plan.after.name, plan.before, plan.after)
         if plan.needs_account:
-            login = await pbx_accounts.make(connection, plan.after.name)
+            login = await pbx_accounts.make(connection, plan.after.name, plan.user)
     return Done(Applied(operation, plan.summary, 1), login)
 
 

@@ -1,0 +1,186 @@
+"""A cloud PBX registers to us with its password; its calls go where it registered from."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from gateway.endpoints import tone
+from gateway.stack import control
+from tests.sip.baresip import baresip
+from tests.sip.digest import asked, credentials
+from tests.sip.people import CARRIERS, World
+from tests.sip.raw import raw_socket, request
+from tests.sip.registered.shop import NUMBER, account, made, registered, takes_number
+from tests.sip.stack import Stack
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_registered_pbx_is_called_where_it_registered_from(
+    world: World, transport: str
+) -> None:
+    stack, name = world.stack, f"shop-{transport}"
+    login = made(stack, name, "--trust", "register", "--did-in", "to")
+    takes_number(stack, name)
+    path = f'outbound="sip:{stack.address[0]};transport={transport}"'
+    line = account(stack, login, "answermode=auto", path)
+    async with baresip(stack.host(81), line, hz=tone.CALLEE_HZ) as phone:
+        (binding,) = registered(stack, name, 1)
+        assert binding["transport"] == transport
+        async with world.carrier() as carrier:
+            call = await carrier.calls(NUMBER)
+            assert await call.until_final() == 200
+            assert await call.voice.hears(tone.CALLEE_HZ)
+            await call.bye()
+            await phone.until("CALL_CLOSED")
+    registered(stack, name, 0)
+    record = await world.record(call)
+    assert (record["pbx"], record["end_how"]) == (name, "bye")
+
+
+async def test_a_pbx_that_is_not_registered_cannot_be_reached(world: World) -> None:
+    made(world.stack, "absent", "--trust", "register")
+    takes_number(world.stack, "absent")
+    async with world.carrier() as carrier:
+        call = await carrier.calls(NUMBER)
+        assert await call.until_final() == 480
+        await call.until_over()
+    record = await world.record(call)
+    assert record["rules"][-1][1] == "480: PBX absent is not registered"
+
+
+async def test_both_sides_talk_and_hang_up_in_a_call_of_a_registered_pbx(world: World) -> None:
+    stack = world.stack
+    words = ("--trust", "register", "--account", NUMBER.removeprefix("+"))
+    login = made(stack, "shop-out", *words)
+    async with (
+        baresip(stack.host(82), account(stack, login), hz=tone.CALLER_HZ) as phone,
+        world.phone_network() as network,
+    ):
+        registered(stack, "shop-out", 1)
+        for number in (1, 2):
+            await phone.orders("dial", f"sip:+79161234567@{stack.address[0]}")
+            far = await network.call(number)
+            await phone.until("CALL_ESTABLISHED", number)
+            assert await far.voice.hears(tone.CALLER_HZ)
+            assert f"<sip:{NUMBER}@" in far.invite.header("From")
+            assert "Authorization" not in far.invite.text
+            if number == 1:
+                await phone.orders("hangup")
+            else:
+                await far.bye()
+            await far.until_over()
+            await phone.until("CALL_CLOSED", number)
+
+
+async def test_a_registration_survives_the_death_of_kamailio(world: World) -> None:
+    stack = world.stack
+    login = made(stack, "shop-kill", "--trust", "register", "--did-in", "to")
+    takes_number(stack, "shop-kill")
+    line = account(stack, login, "answermode=auto")
+    async with baresip(stack.host(83), line, hz=tone.CALLEE_HZ) as phone:
+        registered(stack, "shop-kill", 1)
+        kill(stack)
+        async with world.carrier() as carrier:
+            call = await carrier.calls(NUMBER)
+            assert await call.until_final() == 200
+            await call.bye()
+            await phone.until("CALL_CLOSED")
+        (kept,) = registered(stack, "shop-kill", 1)
+        assert kept["left_s"] <= 60
+        # Kamailio itself holds it too: what it is told now is compared with that.
+        await phone.orders("quit")
+        registered(stack, "shop-kill", 0)
+    stack.new_complaints()  # Kamailio tells of its own death
+
+
+def kill(stack: Stack) -> None:
+    """kill -9 of Kamailio, and wait for the supervisor to have another one."""
+
+    def kamailio() -> dict[str, object]:
+        services = control.ask(stack.home, {"do": "status"})["services"]
+        (found,) = [one for one in services if one["name"] == "kamailio"]
+        return dict(found)
+
+    old = int(str(kamailio()["pid"]))
+    os.kill(old, signal.SIGKILL)
+    give_up = time.monotonic() + 10
+    while (now := kamailio())["state"] != "running" or now["pid"] in (None, old):
+        assert time.monotonic() < give_up, now
+        time.sleep(0.05)
+
+
+async def test_several_places_are_tried_in_their_order(world: World) -> None:
+    stack = world.stack
+    login = made(stack, "shop-two", "--trust", "register")
+    takes_number(stack, "shop-two")
+    uri = f"sip:{stack.address[0]}"
+    first, second = stack.host(84), stack.host(85)
+    contacts = f"<sip:a@{second}:5060>;q=0.2, <sip:b@{first}:5060>;q=0.8"
+    async with raw_socket(stack.host(86)) as pbx:
+        said = await _registers(pbx, stack, login, uri, Contact=contacts)
+        assert said.status == 200
+        assert len(registered(stack, "shop-two", 2)) == 2
+        async with (
+            raw_socket(second, 5060) as backup,
+            world.carrier() as carrier,
+        ):
+            call = await carrier.calls(NUMBER)
+            heard = await backup.hears_only("INVITE")
+            assert heard.uri.startswith(f"sip:{NUMBER}@{second}:5060")
+            await call.cancel()
+            await call.until_over()
+        said = await _registers(pbx, stack, login, uri, Contact="*", Expires="0")
+        assert said.status == 200
+        registered(stack, "shop-two", 0)
+
+
+async def _registers(pbx, stack, login, uri, **changes: str):  # type: ignore[no-untyped-def]
+    """REGISTER with the password; the final answer."""
+    user = f"sip:{login['user']}@{stack.address[0]}"
+    own = {"From": f"<{user}>;tag=reg", "To": f"<{user}>", **changes}
+    source = "{}:{}".format(*pbx.transport.get_extra_info("sockname"))
+    challenge = await pbx.asks(request("REGISTER", uri, source, **own), stack.address)
+    assert challenge.status == 401
+    proof = credentials(asked(challenge), login["user"], login["password"], "REGISTER", uri)
+    return await pbx.asks(
+        request("REGISTER", uri, source, **own, Authorization=proof), stack.address
+    )
+
+
+async def test_a_wrong_password_and_none_hear_the_same_and_no_account_hears_nothing(
+    world: World,
+) -> None:
+    stack = world.stack
+    login = made(stack, "shop-wrong", "--trust", "register")
+    uri, here = f"sip:{stack.address[0]}", stack.host(87)
+    user = f"sip:{login['user']}@{stack.address[0]}"
+    own = {"From": f"<{user}>;tag=reg", "To": f"<{user}>"}
+    async with raw_socket(here) as stranger:
+        none = await stranger.asks(request("REGISTER", uri, here, **own), stack.address)
+        proof = credentials(asked(none), login["user"], "wrong", "REGISTER", uri)
+        bad = request("REGISTER", uri, here, **own, Authorization=proof)
+        wrong = await stranger.asks(bad, stack.address)
+        assert (none.status, wrong.status) == (401, 401)
+        names = [[name for name, _ in one.headers] for one in (none, wrong)]
+        assert names[0] == names[1]
+        assert "stale" not in wrong.text
+
+        guess = f"sip:shop-wrong-0123456789abcdef@{stack.address[0]}"
+        other = {"From": f"<{guess}>;tag=reg", "To": f"<{guess}>"}
+        stranger.sends(request("REGISTER", uri, here, **other), stack.address)
+        forged = credentials(asked(none), "nobody-at-all", "x", "REGISTER", uri)
+        stranger.sends(request("REGISTER", uri, here, **own, Authorization=forged), stack.address)
+        for method in ("OPTIONS", "SUBSCRIBE", "MESSAGE", "BYE"):
+            stranger.sends(request(method, uri, here, **own), stack.address)
+        neighbour = stack.host(CARRIERS["northline"])
+        async with raw_socket(neighbour) as known:
+            alive = await known.asks(request("OPTIONS", uri, neighbour), stack.address)
+            assert alive.status == 200
+        assert await stranger.hears_nothing(within=0.5)
+    registered(stack, "shop-wrong", 0)
