@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,12 +121,10 @@ async def baresip(
 
 
 async def _control(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    loop = asyncio.get_running_loop()
-    give_up = loop.time() + PATIENCE_S
-    while True:
+    give_up = time.monotonic() + PATIENCE_S
+    while time.monotonic() < give_up:
         try:
             return await asyncio.open_connection(address, CONTROL_PORT)
         except OSError:
-            if loop.time() > give_up:
-                raise
             await asyncio.sleep(0.05)
+    raise TimeoutError(f"baresip at {address} does not start")

@@ -28,6 +28,7 @@ tokens = st.builds(
     uris,
     st.booleans(),
     st.booleans(),
+    st.lists(st.ip_addresses(v=4).map(str), max_size=3).map(",".join),
 )
 
 
