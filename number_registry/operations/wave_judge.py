@@ -11,12 +11,11 @@ from number_registry import call_quality
 from number_registry.call_quality import Crossing, Tally, by_hour_of_week, percent, total
 from number_registry.errors import RefuseError
 from number_registry.operations import wave_rows
-from number_registry.operations.wave_rows import Stored
+from number_registry.operations.wave_rows import HOUR_S, Stored
 from number_registry.store.pool import Connection
 from number_registry.waves import Wave
 
 NOW_DAYS = 28  # what is older says nothing of how it goes now
-HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from number_registry.store.pool import Connection
 from number_registry.store.queries import SQL
 from number_registry.waves import Migration, Rules, Wave
 
+HOUR_S = 3600
 _TIMES = ("moved_at", "measured_from", "watch_until")
 
 
@@ -174,7 +175,8 @@ async def calls(
     rows = await connection.fetch(SQL["wave_calls"], list(numbers), since, until, pbx)
     found: dict[int, Tally] = {}
     for row in rows:
-        found[row["hour"]] = found.get(row["hour"], Tally()) + _tally(row)
+        hour = int(row["hour"].timestamp()) // HOUR_S
+        found[hour] = found.get(hour, Tally()) + _tally(row)
     return found
 
 
