@@ -52,6 +52,7 @@ class Readings(msgspec.Struct, frozen=True):
     names: tuple[dict[str, Any], ...] = ()
     certificate_ends: datetime | None = None
     networks_lost: tuple[str, ...] = ()
+    waves_stopped: tuple[str, ...] = ()
 
 
 def judge(readings: Readings) -> list[Finding]:
@@ -68,6 +69,7 @@ def judge(readings: Readings) -> list[Finding]:
         *_names(readings),
         *_certificate(readings),
         *_networks(readings),
+        *_waves(readings),
         *_machine(readings),
     ]
     return findings
@@ -159,6 +161,11 @@ def _certificate(readings: Readings) -> list[Finding]:
 def _networks(readings: Readings) -> list[Finding]:
     mend = "./portgate network status shows which calls it concerns"
     return [Finding("carrier's network", False, what, mend) for what in readings.networks_lost]
+
+
+def _waves(readings: Readings) -> list[Finding]:
+    mend = "./portgate waves status; then ./portgate waves rollback, or resume"
+    return [Finding("waves", False, what, mend) for what in readings.waves_stopped]
 
 
 def _machine(readings: Readings) -> list[Finding]:

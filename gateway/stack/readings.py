@@ -25,6 +25,7 @@ from gateway.stack.processes import boot_id
 from number_registry.cache_layout import FEED_KEY
 from number_registry.errors import CacheCorruptError
 from number_registry.snapshot import SnapshotView, boot_cell
+from number_registry.store.queries import SQL
 
 LIMIT_S = 2.0
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
@@ -52,6 +53,7 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
         names=_names(home),
         certificate_ends=_certificate_ends(home),
         networks_lost=_networks_lost(home),
+        waves_stopped=await _waves_stopped(home),
     )
 
 
@@ -131,6 +133,21 @@ async def _journal(home: Home) -> tuple[int | None, int | None]:
         await connection.close(timeout=LIMIT_S)
     read = {row["name"]: row["read_to"] for row in rows}
     return sum(size - read.get(name, 0) for name, size in sizes.items()), rejects
+
+
+async def _waves_stopped(home: Home) -> tuple[str, ...]:
+    """Migrations in which a limit was crossed, as long as nobody has done anything about it."""
+    try:
+        connection = await asyncpg.connect(home.postgres_dsn, timeout=LIMIT_S)
+    except (TimeoutError, OSError, asyncpg.PostgresError):
+        return ()
+    try:
+        rows = await connection.fetch(SQL["stopped_migrations"])
+    except asyncpg.PostgresError:
+        return ()
+    finally:
+        await connection.close(timeout=LIMIT_S)
+    return tuple(f"migration {row['id']} is held: {row['held_why']}" for row in rows)
 
 
 async def _shared_memory_free(home: Home) -> float | None:

@@ -139,3 +139,11 @@ WHERE w.migration_id = $1 GROUP BY p.name;
 
 -- name: group_points_to
 SELECT pbx_id, percent FROM attachment_groups WHERE id = $1 FOR UPDATE;
+
+-- name: stopped_migrations
+-- Held by a crossed limit, and nobody has taken a step since.
+SELECT m.id, m.held_why FROM pbx_migrations m
+WHERE m.state = 'held'
+  AND 'waves stop' = (SELECT o.verb FROM wave_history h JOIN operations o ON o.id = h.operation_id
+                      WHERE h.migration_id = m.id ORDER BY h.id DESC LIMIT 1)
+ORDER BY m.id;

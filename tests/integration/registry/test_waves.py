@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from number_registry.store.pool import Connection
+from number_registry.store.queries import SQL
 
 from .commands import on_database
 from .conftest import Host, until
@@ -92,6 +93,8 @@ async def test_a_pbx_that_starts_to_fail_in_the_second_city_stops_it_by_itself(
         assert omsk["now"]["failed_percent"] > 40 > 10 > omsk["baseline"]["failed_percent"]
         assert found["migration"]["state"] == "held"
         assert found["migration"]["held_why"].startswith("Omsk: ")
+        held = await world.sql.fetch(SQL["stopped_migrations"])
+        assert [row["held_why"][:6] for row in held] == ["Omsk: "], "what doctor says"
         await world.live(3)
         assert len(world.told) == 1, "told once, however often it is looked"
         assert "it is held" in await world.refused("go", "--city", "Ufa", "--anyway")
@@ -102,6 +105,7 @@ async def test_a_pbx_that_starts_to_fail_in_the_second_city_stops_it_by_itself(
         await until(lambda: host.pbx_of(OF_OMSK) == "old")
         assert [one["city"] for one in back["changes"]] == ["Omsk"]
         assert host.pbx_of(OF_KAZAN) == "new", "the pilot stays"
+        assert await world.sql.fetch(SQL["stopped_migrations"]) == [], "somebody has seen to it"
         assert await world.at_new() == ["Kazan"]
         again = await world.json("rollback")
         assert (again["applied"], await world.at_new()) == (False, ["Kazan"])
