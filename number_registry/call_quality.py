@@ -122,14 +122,15 @@ class Limits:
 
     ``asr_drop``, ``failure_rise``: points against the baseline. ``acd_drop``: percent of the
     baseline's. ``failure_ceiling``: points, where there is no baseline. Nothing is said of fewer
-    calls than ``min_calls``.
+    calls than ``min_calls``, and nothing of the length of fewer than twice as many: lengths differ
+    so much that few of them tell little.
     """
 
     asr_drop: float | None = 10.0
     acd_drop: float | None = 40.0
     failure_rise: float | None = 5.0
     failure_ceiling: float | None = 25.0
-    min_calls: int = 20
+    min_calls: int = 10
 
 
 class Crossing(NamedTuple):
@@ -199,7 +200,7 @@ def _answers(limits: Limits, before: Tally, now: Tally, window: str) -> Iterable
             told = f"ASR {percent(now.answered, now.calls):.0f} % of {now.calls} calls"
             was = f"{percent(before.answered, before.calls):.0f} % before"
             yield "asr_drop", window, f"{told}, {was}"
-    if min(before.answered, now.answered) >= limits.min_calls and limits.acd_drop is not None:
+    if min(before.answered, now.answered) >= 2 * limits.min_calls and limits.acd_drop is not None:
         kept = 1 - limits.acd_drop / 100
         if _shorter(before, now, kept):
             yield "acd_drop", window, f"ACD {now.acd_s:.0f} s, {before.acd_s:.0f} s before"

@@ -153,8 +153,9 @@ def _share(period: dict[str, Any], name: str) -> str:
 
 def _headline(one: dict[str, Any]) -> str:
     told = f"migration {one['id']}, {one['old']} to {one['new']}: {one['state']}"
-    if one["started_at"]:
-        told += f" since {one['started_at'][:10]}"
+    since = one["held_at"] or one["started_at"]
+    if since:
+        told += f" since {since[:10]}"
     if one["held_why"]:
         told += f" ({one['held_why']})"
     if one["waits_for_go"]:

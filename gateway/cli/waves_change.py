@@ -199,6 +199,8 @@ def _step(
     if only_plan or step.empty:
         if as_json:
             print_json(_report(step, None))
+        else:
+            click.echo(step.summary, err=True)
         sys.exit(SAME if step.empty else CHANGES)
     confirm("Do this?", yes)
     with bar() as progress:
@@ -218,7 +220,6 @@ def _show_step(step: Step) -> None:
     lines += [("~", f"{city}  back to {step.after.old}") for city in step.back]
     lines += [("!", note) for note in step.notes]
     show_lines(lines, len(lines))
-    click.echo(step.summary, err=True)
 
 
 def _report(step: Step, applied: Applied | None) -> dict[str, Any]:

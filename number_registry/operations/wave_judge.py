@@ -38,8 +38,11 @@ class Judged:
 
     @property
     def told(self) -> str:
-        """The crossed limits for a person."""
-        return "; ".join(f"{one.told} ({one.window})" for one in self.crossed)
+        """The crossed limits for a person, each in the first window that it was seen in."""
+        first: dict[str, str] = {}
+        for one in self.crossed:
+            first.setdefault(one.limit, f"{one.told} ({one.window})")
+        return "; ".join(first.values())
 
 
 async def judge(connection: Connection, stored: Stored, wave: Wave, now: datetime) -> Judged:

@@ -96,10 +96,13 @@ class Step:
         told = [f"{city}: {len(one.changes)} numbers from {was.old} to {was.new}"
                 for city, one in self.moves.items()]  # fmt: skip
         told += [f"{city} back to {was.old}" for city in self.back]
+        pairs = list(zip(was.waves, self.after.waves, strict=True))
+        told += [f"{two.city}: a limit is crossed" for one, two in pairs
+                 if two.trouble and not one.trouble]  # fmt: skip
+        told += [f"{two.city} is left out" for one, two in pairs
+                 if two.state == "skipped" != one.state]  # fmt: skip
         if self.after.state != was.state:
             told.append(f"migration {self.stored.id} is {self.after.state}")
-        if self.verb == "skip":
-            told.append("a city is left out")
         return "; ".join(told) or f"migration {self.stored.id} as it is"
 
 

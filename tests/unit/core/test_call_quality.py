@@ -71,6 +71,24 @@ def test_a_pbx_as_good_as_the_old_one_is_never_stopped_in_a_month() -> None:
             assert told(seen, hour, before) == set(), f"city {city}, hour {hour - START}"
 
 
+def test_a_showroom_with_a_few_calls_a_day_is_never_stopped_by_bad_luck() -> None:
+    for city in range(150):
+        dice = random.Random(city)
+        a_day = {START - 168 * WEEKS + day * 24 + hour: calls(dice, 1)
+                 for day in range(7 * 2 * WEEKS) for hour in (9, 12, 14, 17)}  # fmt: skip
+        before = by_hour_of_week({at: one for at, one in a_day.items() if at < START})
+        for hour in range(START, START + 168 * WEEKS, 6):
+            seen = {at: one for at, one in a_day.items() if START <= at <= hour}
+            assert told(seen, hour, before) == set(), f"city {city}, hour {hour - START}"
+
+
+def test_a_small_city_whose_pbx_is_dead_is_found_with_its_tenth_call() -> None:
+    before = {START % 168: calls(random.Random(2), 100)}
+    for count in range(1, 12):
+        dead = {START: Tally(count, 0, count, causes={"unreachable": count})}
+        assert ("failure_rise" in told(dead, START, before)) == (count >= 10)
+
+
 @pytest.mark.parametrize(
     ("how", "limit", "within"),
     [
@@ -107,12 +125,12 @@ def test_a_pbx_that_dies_after_three_good_weeks_is_found_within_two_hours() -> N
 
 
 def test_few_calls_say_nothing_however_bad_they_are() -> None:
-    bad = Tally(19, 0, 19, causes={"out_of_service": 19})
+    bad = Tally(9, 0, 9, causes={"out_of_service": 9})
     good = by_hour_of_week({START - 1: calls(random.Random(1), 500)})
     assert crossings(Limits(), good, {START: bad}, START) == []
     assert verdict(Limits(), total(good.values()), bad, []) == "too_few_calls"
-    few = Tally(20, 18, 2)
-    assert crossings(Limits(), good, {START: few}, START) == [], "two of twenty may be chance"
+    few = Tally(10, 8, 2)
+    assert crossings(Limits(), good, {START: few}, START) == [], "two of ten may be chance"
     assert verdict(Limits(), total(good.values()), few, []) == "ok"
 
 
