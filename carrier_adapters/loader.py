@@ -23,6 +23,7 @@ NOT_CARRIERS = frozenset({"__init__.py", "contract.py", "loader.py", "conformanc
 _generation = count(1)
 _seen_well: set[bytes] = set()  # digests of texts that keep the source rules, told once
 
+# carrier -> trunk -> {sources, proxies, receives_on, media_on}; the last two are one text each
 Overrides = Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]]
 InUse = Mapping[str, Carrier | None]
 
@@ -171,12 +172,15 @@ def _overridden(path: Path, trunk: Trunk, override: Mapping[str, Sequence[str]])
     """The trunk with this installation's addresses: ``sources`` replace all networks that calls
     come from, ``proxies`` all addresses that calls go to.
     """
-    unknown = set(override) - {"sources", "proxies"}
+    unknown = set(override) - {"sources", "proxies", "receives_on", "media_on"}
     if unknown:
         said = f"unknown {sorted(unknown)}"
         raise AdapterError(path.name, f"settings of trunk {trunk.name}", said)
     if not override:
         return trunk
+    ours = {name: str(override[name]) for name in ("receives_on", "media_on") if name in override}
+    if not {"sources", "proxies"} & override.keys():
+        return _placed(path, trunk, ours)
     # What is not replaced is kept as the plainer field: gateways say both at once.
     kept_out = tuple(one for one in trunk.all_gateways() if one.direction != "in")
     kept = () if "proxies" in override else tuple(replace(one, direction="out") for one in kept_out)
@@ -186,7 +190,17 @@ def _overridden(path: Path, trunk: Trunk, override: Mapping[str, Sequence[str]])
             sources=tuple(override.get("sources", trunk.networks)),
             proxies=tuple(override.get("proxies", ())),
             gateways=kept,
+            receives_on=ours.get("receives_on", trunk.receives_on),
+            media_on=ours.get("media_on", trunk.media_on),
         )
+    except BadValueError as error:
+        raise AdapterError(path.name, f"settings of trunk {trunk.name}", str(error)) from error
+
+
+def _placed(path: Path, trunk: Trunk, ours: dict[str, str]) -> Trunk:
+    try:
+        return replace(trunk, receives_on=ours.get("receives_on", trunk.receives_on),
+                       media_on=ours.get("media_on", trunk.media_on))  # fmt: skip
     except BadValueError as error:
         raise AdapterError(path.name, f"settings of trunk {trunk.name}", str(error)) from error
 

@@ -15,8 +15,9 @@ class Inside(msgspec.Struct):
     us: str
     address: str
     port: int
+    addresses: dict[str, str]
     carriers_folder: str
-    carrier_overrides: dict[str, dict[str, dict[str, list[str]]]]
+    carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
 
 
 def read(path: Path) -> Inside:

@@ -80,12 +80,28 @@ def load(home: Path, env: Mapping[str, str]) -> Settings:
     try:
         settings = msgspec.convert(_nested(path, text, values), Settings)
         legs(settings.network.hand_offs)
+        settings = _handed_off(settings)
     except msgspec.ValidationError as error:
         raise _wrong_value(path, text, named, str(error)) from error
     except Clash as error:
         at = f"{path}:{line_of(text, ('network', *error.at))}"
         raise SettingsError(at, f"network.{'.'.join(error.at)}: {error}", error.mend) from error
     return settings
+
+
+def _handed_off(settings: Settings) -> Settings:
+    """A trunk that is handed off has the addresses of its hand-off, unless it is placed by hand."""
+    places = {carrier: dict(trunks) for carrier, trunks in settings.carriers.overrides.items()}
+    for carrier, hand_offs in settings.network.hand_offs.items():
+        for trunk, hand_off in hand_offs.items():
+            placed = places.setdefault(carrier, {}).get(trunk, TrunkOverride())
+            places[carrier][trunk] = msgspec.structs.replace(
+                placed,
+                receives_on=placed.receives_on or hand_off.ours,
+                media_on=placed.media_on or hand_off.ours_for_media,
+            )
+    carriers = msgspec.structs.replace(settings.carriers, overrides=places)
+    return msgspec.structs.replace(settings, carriers=carriers)
 
 
 def _read(path: Path) -> str:

@@ -98,10 +98,15 @@ class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TrunkOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """This installation's own addresses of one trunk; empty keeps what the adapter says."""
+    """This installation's own addresses of one trunk; empty keeps what the adapter says.
+
+    ``receives_on`` and ``media_on``: ours, for its calls and its audio.
+    """
 
     sources: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    receives_on: str = ""
+    media_on: str = ""
 
     def __post_init__(self) -> None:
         for source in self.sources:
@@ -114,6 +119,8 @@ class TrunkOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omi
                 Address.parse(proxy)
             except BadValueError as error:
                 raise ValueError(f"`proxies` holds {error}") from error
+        for field in ("receives_on", "media_on"):
+            _check_address(field, getattr(self, field), empty=True)
 
 
 class Carriers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

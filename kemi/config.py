@@ -12,20 +12,22 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """``us``: the host that others see in our addresses. ``ng``: rtpengine's control port. Timers
-    are in milliseconds.
+    """``us``: the host that others see in our addresses. ``addresses``: all that we listen on, with
+    the interface of the media relay that belongs to each; empty where ``address`` is the only one.
+    ``ng``: rtpengine's control port. Timers are in milliseconds.
     """
 
     us: str
     address: str
     port: int
+    addresses: dict[str, str]
     tls_port: int
     snapshot: Path
     journal: Path
     redis: str
     key_file: Path
     carriers_folder: Path
-    carrier_overrides: dict[str, dict[str, dict[str, list[str]]]]
+    carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
     media: bool
     ng: str
     no_answer_ms: int

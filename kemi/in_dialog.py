@@ -78,7 +78,12 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller)
-        if negotiating and message.has_sdp() and not _media(method, sealed) and not sealed.urgent:
+        if (
+            negotiating
+            and message.has_sdp()
+            and not _media(worker, method, sealed)
+            and not sealed.urgent
+        ):
             _refuse(method)
             return
         if changed and method == "INVITE":
@@ -158,11 +163,15 @@ def _write(sealed: Sealed, from_caller: bool) -> str:
     return f"{near_from}|{near_to}"
 
 
-def _media(method: str, sealed: Sealed) -> bool:
+def _media(worker: Worker, method: str, sealed: Sealed) -> bool:
     """An offer, or the answer to one that went the other way (RFC 3264; RFC 6337 lists who may send
     which when).
     """
     if method == "PRACK" and not sealed.offered:
         return do.media_answer(sealed.call)
     do.flag(do.FLAG_OFFERED)
-    return do.media_offer(sealed.call)
+    ours = worker.ours
+    if not ours.several:
+        return do.media_offer(sealed.call)
+    on = message.received_on()
+    return do.media_offer(sealed.call, ours.media_way(on, message.leaves_by() or on))

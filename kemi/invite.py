@@ -28,7 +28,7 @@ from number_registry.call import (
     lot_of,
 )
 from number_registry.directory import Directory
-from number_registry.model import Pbx
+from number_registry.model import Address, Pbx
 from number_registry.pbx_profile import Profile
 from number_registry.routing import decide
 
@@ -60,9 +60,12 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         if pbx is not None and not pbx.addresses:
             verdict = _where_registered(worker, verdict, pbx)
         if isinstance(verdict, ToPbx):
-            plans = (to_pbx(verdict, pbx, worker.us),)
+            plans = (to_pbx(verdict, pbx, worker.ours.us),)
     elif isinstance(verdict, ToCarrier):
-        plans = to_carrier(verdict, worker.carriers, worker.us, call.withheld, facts.call_id)
+        ours = worker.ours
+        plans = to_carrier(
+            verdict, worker.carriers, ours.us, call.withheld, facts.call_id, ours.us_on
+        )
         if not plans:
             verdict = Reject(503, "the carrier has no trunk that takes calls", verdict.trace)
     if (
@@ -175,13 +178,23 @@ def _send(
         do.name_real_contact()
     if offered:
         do.flag(do.FLAG_OFFERED)
-        if not do.media_offer(ident) and not emergency:
+        if not _media(worker, ident, address, several) and not emergency:
             _give_up(worker, ident, "no media relay")
             return
     if not try_next(worker, Pending(ident, near_from, near_to, to, trunk, user, steps, plans)):
         if offered and worker.media is not None:
             worker.media.release(ident)
         _give_up(worker, ident, "no address could be reached")
+
+
+def _media(worker: Worker, ident: str, address: Address, several: bool) -> bool:
+    """Offer it to the media relay. Where attempts leave by different addresses of ours, each makes
+    its own offer (kemi/writing.py).
+    """
+    ours = worker.ours
+    if not ours.several:
+        return do.media_offer(ident)
+    return several or do.media_offer(ident, ours.media_way(message.received_on(), address.source))
 
 
 def _give_up(worker: Worker, ident: str, reason: str) -> None:
@@ -205,7 +218,7 @@ def _record(
         facts,
         kind=events.KINDS[type(verdict)],
         routes=message.record_routes(),
-        sock=worker.socket(facts.proto),
+        sock=worker.ours.socket(facts.proto),
         status=verdict.status if isinstance(verdict, Reject) else 0,
         media=worker.config.media and towards is not events.NOWHERE,
         trace=verdict.trace,

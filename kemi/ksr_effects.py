@@ -7,7 +7,7 @@ says so by Stop.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import KSR
 
@@ -30,6 +30,19 @@ FOREIGN_HEADERS = (*IDENTITY_HEADERS, "Route")
 _TO_RTPENGINE = "trust-address replace-origin replace-session-connection ICE=remove call-id="
 HOPS = 70
 ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n"
+
+
+# Our socket by (our address, transport); empty where there is only one address: Kamailio knows it.
+_sockets: dict[tuple[str, str], str] = {}
+
+
+def leave_by(sockets: Mapping[tuple[str, str], str], main: str) -> None:
+    """From now on each request that is aimed somewhere is told the socket it leaves by. ``main``:
+    the address that "" stands for.
+    """
+    _sockets.clear()
+    _sockets.update(sockets)
+    _sockets.update({(main, key[1]): name for key, name in sockets.items() if not key[0]})
 
 
 def log_error(text: str) -> None:
@@ -200,6 +213,8 @@ def aim(request_user: str, address: Address) -> None:
     sets, where = KSR.pv.sets, address.where
     sets("$ru", "sip:" + where if "@" in where else f"sip:{request_user}@{where}")
     sets("$du", address.uri)
+    if _sockets:
+        sets("$fs", _sockets[address.source, address.transport])
 
 
 # -- PBXs that prove themselves -----------------------------------------------------------------
@@ -316,8 +331,9 @@ def is_flagged(number: int) -> bool:
 # -- media -------------------------------------------------------------------------------------
 
 
-def media_offer(call: str) -> bool:
-    return KSR.rtpengine.rtpengine_offer(_TO_RTPENGINE + call) > 0
+def media_offer(call: str, way: str = "") -> bool:
+    """``way``: between which of its interfaces, where it has several."""
+    return KSR.rtpengine.rtpengine_offer(way + _TO_RTPENGINE + call) > 0
 
 
 def media_answer(call: str) -> bool:

@@ -74,6 +74,16 @@ def received_on() -> str:
     return KSR.kx.get_rcvip() or ""
 
 
+def asked_on() -> str:
+    """Our own address that the request came to, of which an answer is at hand."""
+    return KSR.pv.gete("$T_req($Ri)")
+
+
+def leaves_by() -> str:
+    """Our own address that the request at hand was told to leave by; empty where it was not."""
+    return KSR.pv.gete("$fs").partition(":")[2].partition(":")[0]
+
+
 def method_and_source() -> tuple[str, str]:
     """The method, and the address it came from."""
     kx = KSR.kx

@@ -5,6 +5,7 @@ sends nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from carrier_adapters.contract import Carrier, Trunk
@@ -15,6 +16,7 @@ from number_registry.model import Address, Pbx
 
 ANONYMOUS = "sip:anonymous@anonymous.invalid"  # RFC 3261, section 8.1.1.3
 NO_HEADERS: tuple[tuple[str, str], ...] = ()
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Plan(NamedTuple):
@@ -108,17 +110,24 @@ def _written(number: E164, form: str, plan: DialPlan) -> str:
 
 
 def to_carrier(
-    verdict: ToCarrier, carriers: Mapping[str, Carrier], us: str, withheld: bool, seed: str = ""
+    verdict: ToCarrier,
+    carriers: Mapping[str, Carrier],
+    us: str,
+    withheld: bool,
+    seed: str = "",
+    us_on: Mapping[str, str] = NO_OTHERS,
 ) -> tuple[Plan, ...]:
     """A plan for each trunk that may take the call, in the order to try; empty when none may.
-    ``seed``: of the call, for gateways that share calls by weight.
+    ``seed``: of the call, for gateways that share calls by weight. ``us_on``: we, by our address
+    that a trunk has for itself.
     """
     plans = []
     for name in (verdict.carrier, *verdict.also):
         carrier = carriers.get(name)
         if carrier is not None:
             for trunk in carrier.trunks_for(verdict.shown):
-                plans.append(_by_trunk(verdict, carrier, trunk, us, withheld, seed))
+                ours = us_on.get(trunk.receives_on, us) if us_on else us
+                plans.append(_by_trunk(verdict, carrier, trunk, ours, withheld, seed))
     return tuple(plans)
 
 

@@ -39,7 +39,7 @@ def invite_reply(worker: Worker) -> None:
         do.more_patience(worker.config.no_answer_ms)
         events.ring(worker.journal, call, status)
     if worker.config.media:
-        _media(call)
+        _media(worker, call)
 
 
 def _answered(worker: Worker, call: str, status: int, contact: str, source: Source) -> None:
@@ -51,7 +51,7 @@ def _answered(worker: Worker, call: str, status: int, contact: str, source: Sour
         contact=contact,
         routes=_far_routes(),
         source=source,
-        sock=worker.socket(source.proto),
+        sock=worker.ours.socket(source.proto),
     )
 
 
@@ -65,7 +65,7 @@ def dialog_reply(worker: Worker) -> None:
     if contact and is_behind_nat(contact, message.source_ip()):
         do.name_real_contact()  # a 2xx names the target anew (RFC 3261, 12.2.1.2)
     if call:  # empty where the request could carry neither offer nor answer
-        _media(call)
+        _media(worker, call)
 
 
 def _restore_identities() -> str:
@@ -80,10 +80,15 @@ def _restore_identities() -> str:
     return call
 
 
-def _media(call: str) -> None:
+def _media(worker: Worker, call: str) -> None:
     if not message.has_sdp():
         return
-    done = do.media_answer(call) if do.is_flagged(do.FLAG_OFFERED) else do.media_offer(call)
+    if do.is_flagged(do.FLAG_OFFERED):
+        done = do.media_answer(call)
+    else:
+        ours = worker.ours
+        way = ours.media_way(message.received_on(), message.asked_on()) if ours.several else ""
+        done = do.media_offer(call, way)
     if not done:
         do.log_error(f"call {call}: the media relay did not take the SDP of an answer")
 

@@ -119,7 +119,7 @@ class Router:
 
     def _invite(self, peer: Peer) -> None:
         facts = ksr_message.facts()
-        if facts.port == self.config.port and facts.ip == self.config.address:
+        if self.worker.ours.is_us(facts.ip, facts.port):
             ksr_effects.answer(482, "Loop Detected")  # a PBX whose address is our own
         else:
             invite.handle(self.worker, peer, facts)
@@ -152,7 +152,8 @@ class Router:
     def ksr_invite_branch(self, msg: Any) -> int:
         """An attempt is about to leave. What could not be written must not go out as it came in."""
         try:
-            writing.write_branch(self.worker)
+            if not writing.write_branch(self.worker):
+                ksr_effects.drop()
         except Exception as error:
             ksr_effects.drop()
             self.failed(error, answering=False)

@@ -21,6 +21,7 @@ from kemi.host_names import HostNames
 from kemi.journal import Journal
 from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
+from kemi.ours import Ours
 from kemi.peers import Peers, only_inside_calls
 from kemi.plan import Plan
 from kemi.registered import Registered
@@ -52,10 +53,7 @@ class Worker:
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
         self.media = MediaRelease(config.ng, ksr_effects.log_warning) if config.media else None
-        port = "" if config.port == 5060 else f":{config.port}"
-        self.us = config.us + port  # as it stands in the URIs we write
-        ports = {"udp": config.port, "tcp": config.port, "tls": config.tls_port}
-        self._sockets = {proto: f"{proto}:{config.address}:{port}" for proto, port in ports.items()}
+        self.ours = Ours(config)
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._names = HostNames(config.snapshot, ksr_effects.log_warning)
         self.registered = Registered(config.snapshot, ksr_effects.log_warning)
@@ -67,10 +65,6 @@ class Worker:
         self._generation = generation(self._generation_path)
         self._next_check = self._next_refresh = 0.0
         self.attempt: tuple[str, Plan]  # what this process is just relaying: call id, and how
-
-    def socket(self, proto: str) -> str:
-        """Our own socket of this transport, as Kamailio names it."""
-        return self._sockets[proto]
 
     def directory(self) -> Directory:
         """The registry to decide with, fresh within 25 ms. An empty one only until the first

@@ -34,9 +34,14 @@ def write(
     do.record_route(worker.sealer.token(sealed, facts.call_id))
 
 
-def write_branch(worker: Worker) -> None:
-    """The attempt that this process is just relaying."""
+def write_branch(worker: Worker) -> bool:
+    """The attempt that this process is just relaying; False where it must not leave."""
     ident, plan = worker.attempt
     facts = message.facts()
     written = uris(plan, facts.from_uri, facts.from_user, facts.to_uri, facts.to_user)
-    write(worker, ident, plan, facts, written, do.is_flagged(do.FLAG_OFFERED))
+    offered = do.is_flagged(do.FLAG_OFFERED)
+    write(worker, ident, plan, facts, written, offered)
+    if not offered or not worker.ours.several:
+        return True
+    way = worker.ours.media_way(message.received_on(), message.leaves_by())
+    return do.media_offer(ident, way) or plan.emergency

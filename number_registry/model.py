@@ -4,7 +4,8 @@ no storage, no routing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from number_registry.e164 import E164
@@ -74,6 +75,7 @@ class Transport(StrEnum):
     TLS = "tls"
 
 
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _TRANSPORTS = frozenset(transport.value for transport in Transport)
 
 
@@ -82,10 +84,12 @@ class Address:
     """Where a PBX or a carrier's gateway listens. Lower priority is tried first.
 
     ``target``: of one that has registered, the URI it wants to be called by, without its scheme,
-    and without the user that the called number takes the place of. ``uri``:
-    ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop. ``where``: what follows the
-    @ in a Request-URI sent there, or all of it where it holds an @; both are made once, because
-    every call needs them.
+    and without the user that the called number takes the place of. ``source``: the address of ours
+    that it is called from, where that is not the first one. ``uri``:
+    ``sip:192.0.2.18:5060;transport=udp``, as Kamailio wants a next hop; ``source`` stands in it,
+    for two carriers may have gateways at the same private address. ``where``: what follows the @ in
+    a Request-URI sent there, or all of it where it holds an @; both are made once, because every
+    call needs them.
     """
 
     host: str
@@ -93,6 +97,7 @@ class Address:
     transport: Transport = Transport.UDP
     priority: int = 0
     target: str = ""
+    source: str = ""
     uri: str = field(init=False, compare=False, repr=False, default="")
     where: str = field(init=False, compare=False, repr=False, default="")
 
@@ -102,7 +107,8 @@ class Address:
         if not self.host or any(c in self.host for c in " \t\r\n;<>@\"'?,"):
             raise BadValueError(f"{self.host!r} is not a host")
         host, transport = f"{self.host}:{self.port}", f";transport={self.transport.value}"
-        object.__setattr__(self, "uri", f"sip:{host}{transport}")
+        source = f";source={self.source}" if self.source else ""
+        object.__setattr__(self, "uri", f"sip:{host}{transport}{source}")
         where = host if self.transport is Transport.UDP else host + transport
         where = self.target or where
         object.__setattr__(self, "where", where)
@@ -110,17 +116,14 @@ class Address:
     @property
     def text(self) -> str:
         """All of it without a comma or a bar; `of_text` reads it back."""
-        return f"{self.uri};{self.target.encode().hex()}" if self.target else self.uri
+        return f"{self.uri};target={self.target.encode().hex()}" if self.target else self.uri
 
     @classmethod
     def of_text(cls, text: str) -> Address:
         """What `text` gave."""
-        uri, transport, *target = text.split(";")
-        address = cls.parse(f"{uri};{transport}")
-        if not target:
-            return address
-        place = address.host, address.port, address.transport, address.priority
-        return cls(*place, bytes.fromhex(target[0]).decode())
+        uri, _, target = text.partition(";target=")
+        address = cls.parse(uri)
+        return replace(address, target=bytes.fromhex(target).decode()) if target else address
 
     @classmethod
     def parse(cls, uri: str, priority: int = 0) -> Address:
@@ -132,15 +135,18 @@ class Address:
             raise BadValueError(f"{uri!r} is not a SIP address: sip:host:port is expected")
         where, *params = rest.split(";")
         host, port = _host_and_port(where, uri)
-        transport = Transport.UDP
+        transport, source = Transport.UDP, ""
         for param in params:
             name, _, value = param.partition("=")
+            if name == "source" and _IPV4.fullmatch(value):
+                source = value
+                continue
             if name.lower() != "transport" or value.lower() not in _TRANSPORTS:
                 raise BadValueError(
                     f"{uri!r}: {param!r} is not understood; only transport=udp|tcp|tls is"
                 )
             transport = Transport(value.lower())
-        return cls(host, port, transport, priority)
+        return cls(host, port, transport, priority, source=source)
 
 
 def _host_and_port(where: str, uri: str) -> tuple[str, int]:

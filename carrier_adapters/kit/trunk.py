@@ -123,8 +123,9 @@ class Trunk:
 
     ``sources``: networks its calls come from. ``proxies``: where our calls go, in the order to try.
     ``gateways``: the same with direction, priority and weight. ``area_code``: completes short local
-    numbers. ``receives_on``: our address that it calls; a source is the pair of both, so that two
-    carriers may use the same private network. ``serves``: ``numbers``, or ``sims`` where it hands
+    numbers. ``receives_on``: our address that it calls, and is called from; a source is the pair of
+    both, so that two carriers may use the same private network. ``media_on``: our address for its
+    audio, where that is another one. ``serves``: ``numbers``, or ``sims`` where it hands
     us every call that our own SIMs make, with the dialled digits untouched. ``channels``,
     ``calls_per_second``: what it allows at once, 0 = nothing agreed.
 
@@ -139,6 +140,7 @@ class Trunk:
     area_code: str = ""
     gateways: tuple[Gateway, ...] = ()
     receives_on: str = ""
+    media_on: str = ""
     auth: Auth = ByAddress()
     codecs: tuple[str, ...] = ("PCMA", "PCMU", "telephone-event")
     channels: int = 0
@@ -165,11 +167,14 @@ class Trunk:
             key=lambda gateway: gateway.priority,
         )
         self._set("networks", tuple(dict.fromkeys([*self.sources, *_more_sources(self)])))
-        self._set("addresses", tuple(gateway.address for gateway in ours))
+        self._set("addresses", tuple(self._from_ours(gateway.address) for gateway in ours))
         self._set("weights", tuple(gateway.weight for gateway in ours))
         self._set("shared", len({gateway.priority for gateway in ours}) < len(ours))
         named = (gateway.address.host for gateway in every if not gateway.literal)
         self._set("names", tuple(dict.fromkeys(named)))
+
+    def _from_ours(self, address: Address) -> Address:
+        return replace(address, source=self.receives_on) if self.receives_on else address
 
     def _set(self, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
@@ -183,8 +188,10 @@ class Trunk:
         _refuse_networks(self.sources)
         if not isinstance(self.area_code, str) or not re.fullmatch("[0-9]{0,8}", self.area_code):
             raise FieldError("area_code", f"{self.area_code!r} is not a string of digits")
-        if self.receives_on and not is_literal(self.receives_on):
-            raise FieldError("receives_on", f"{self.receives_on!r} is not an address of ours")
+        for field_of_ours in ("receives_on", "media_on"):
+            value = getattr(self, field_of_ours)
+            if value and not is_literal(value):
+                raise FieldError(field_of_ours, f"{value!r} is not an address of ours")
         for codec in self.codecs:
             if codec not in CODECS:
                 raise FieldError("codecs", f"{codec!r} is not known", f"known: {', '.join(CODECS)}")

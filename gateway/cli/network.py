@@ -84,7 +84,7 @@ def show_plan(as_json: bool) -> None:
 def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
     """Do what `plan` shows: all of it, or nothing. Needs root.
 
-    Exit status 0: it was so already; 2: changed; 1: an error, and everything is as before.
+    Exit status 0: it is so now; 1: an error, and everything is as before.
 
     \b
       ./portgate network apply
@@ -106,7 +106,6 @@ def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
         network_lines.show(done, as_json)
     said = f"{network_lines.count(done)} made. Take back: ./portgate network undo"
     click.echo(said if done.changes else "Nothing to change", err=True)
-    sys.exit(CHANGES if done.changes else SAME)
 
 
 @network.command("undo")
@@ -115,7 +114,7 @@ def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
 def do_undo(yes: bool, as_json: bool) -> None:
     """Back to what was there before the last `apply`. Needs root.
 
-    Exit status 0: nothing to take back; 2: taken back; 1: an error, and everything is as before.
+    Exit status 0: it is so now; 1: an error, and everything is as before.
     """
     _needs_root("undo")
     home = this_home()
@@ -132,7 +131,6 @@ def do_undo(yes: bool, as_json: bool) -> None:
     nothing = "Nothing to take back: there was no apply since the machine started, or it is undone"
     said = f"{network_lines.count(done)} made" if note is not None else nothing
     click.echo(said, err=True)
-    sys.exit(CHANGES if done.changes else SAME)
 
 
 @network.command("status")

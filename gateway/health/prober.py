@@ -33,7 +33,8 @@ class _Answers(asyncio.DatagramProtocol):
 
 
 class Prober:
-    """Questions leave from ``source``, the address of our SIP side: a carrier knows us by it.
+    """Questions leave from the address of ours that calls to the gateway leave by, ``source`` where
+    it says none: a carrier knows us by it.
 
     ``tls``: how TLS gateways are asked; None: they cannot be called, and so are not there.
 
@@ -43,20 +44,27 @@ class Prober:
     def __init__(self, source: str, tls: ssl.SSLContext | None = None) -> None:
         self._source, self._tls = source, tls
         self._waiting: dict[str, asyncio.Future[int]] = {}
-        self._us = source
-        self._transport: asyncio.DatagramTransport | None = None
+        self._transports: dict[str, asyncio.DatagramTransport] = {}
 
     async def __aenter__(self) -> Prober:
-        loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(
-            lambda: _Answers(self._waiting), local_addr=(self._source, 0)
-        )
-        self._us = "{}:{}".format(*self._transport.get_extra_info("sockname")[:2])
+        await self._from(self._source)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        for transport in self._transports.values():
+            transport.close()
+
+    async def _from(self, ours: str) -> tuple[asyncio.DatagramTransport, str]:
+        """The socket on an address of ours, and its name. Raises OSError where that is not here."""
+        if ours not in self._transports:
+            made, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+                lambda: _Answers(self._waiting), local_addr=(ours, 0)
+            )
+            self._transports.setdefault(ours, made)
+            if self._transports[ours] is not made:
+                made.close()  # two questions were on their way at once
+        transport = self._transports[ours]
+        return transport, "{}:{}".format(*transport.get_extra_info("sockname")[:2])
 
     async def ask(self, address: Address, within: float) -> bool:
         """Whether a final answer came within so many seconds that says it takes calls."""
@@ -69,14 +77,14 @@ class Prober:
             return False
 
     async def _udp(self, address: Address) -> int:
-        assert self._transport is not None
+        transport, us = await self._from(address.source or self._source)
         call_id = secrets.token_hex(16)
         future = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = future
         try:
-            message = options.request(address, self._us, call_id)
+            message = options.request(address, us, call_id)
             while True:
-                self._transport.sendto(message, (address.host, address.port))
+                transport.sendto(message, (address.host, address.port))
                 with suppress(TimeoutError):
                     return await asyncio.wait_for(asyncio.shield(future), REPEAT_S)
         finally:
@@ -90,7 +98,7 @@ class Prober:
         reader, writer = await asyncio.open_connection(
             address.host,
             address.port,
-            local_addr=(self._source, 0),
+            local_addr=(address.source or self._source, 0),
             ssl=self._tls if over_tls else None,
         )
         try:

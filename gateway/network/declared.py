@@ -64,6 +64,16 @@ class HandOff(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
         if not self.sip and not self.rtp:
             raise ValueError("`sip` and `rtp` are both empty: say which networks are theirs")
 
+    @property
+    def ours(self) -> str:
+        """Our address for its calls."""
+        return str(IPv4Interface(self.address).ip)
+
+    @property
+    def ours_for_media(self) -> str:
+        """Our address for its audio; empty where that is the same."""
+        return str(IPv4Interface(self.rtp_address).ip) if self.rtp_address else ""
+
 
 def _check_device(field: str, name: str, vlan: int) -> None:
     if not re.fullmatch(r"[^\s/:]+", name) or name in (".", ".."):

@@ -44,15 +44,21 @@ def look(settings: Settings) -> list[Problem]:
         problems.append(Problem(f"no carrier can be used from {where}", "calls need one", mend))
     broken = {Path(error.file).stem for error in loaded.errors}
     for carrier, trunks in settings.carriers.overrides.items():
-        if carrier in broken:
-            continue
+        declared = settings.network.hand_offs.get(carrier, {})
+        by_hand = [
+            trunk
+            for trunk, place in trunks.items()
+            if trunk not in declared or place.sources or place.proxies
+        ]
+        if carrier in broken or not by_hand:
+            continue  # a network may be declared before its carrier's file is there
         if carrier not in loaded.carriers:
             problems.append(_unknown(f"carriers.{carrier}", carrier, list(loaded.carriers)))
             continue
         known = [trunk.name for trunk in loaded.carriers[carrier].trunks]
         problems += [
             _unknown(f"carriers.{carrier}.{trunk}", trunk, known)
-            for trunk in trunks
+            for trunk in by_hand
             if trunk not in known
         ]
     return problems

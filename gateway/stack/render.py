@@ -14,9 +14,11 @@ import jinja2
 import msgspec
 import yaml  # type: ignore[import-untyped]
 
+from carrier_adapters import loader
 from gateway.home import Home
 from gateway.ports import InternalPorts
 from gateway.settings import Settings
+from gateway.stack import own
 
 REPO = Path(__file__).resolve().parents[2]
 ROLES = REPO / "ansible" / "roles"
@@ -41,7 +43,13 @@ ROLE_NAMES = frozenset(role for role, _, _ in FILES)
 
 def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str, Any]:
     """What the templates may name, beside the defaults of their role."""
+    ours = own_addresses(home, settings)
     return {
+        "sip_more_addresses": list(ours.sip[1:]),
+        "sip_media": ours.media_of if ours.several else {},
+        "media_more_interfaces": [
+            f"{name}/{address}" for name, address in ours.media.items() if name != own.MAIN
+        ],
         "home": str(home.path),
         "run_dir": str(home.run),
         "etc": str(home.etc),
@@ -85,6 +93,14 @@ def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str,
         "postgresql_ident_file": str(home.pg_ident_conf),
         "postgresql_name": f"portgate-{home.id}",
     }
+
+
+def own_addresses(home: Home, settings: Settings) -> own.Own:
+    """Ours that the carriers at work need."""
+    overrides = msgspec.to_builtins(settings.carriers.overrides)
+    carriers = loader.load(home.carriers, overrides).carriers
+    trunks = [trunk for name in sorted(carriers) for trunk in carriers[name].trunks]
+    return own.own(trunks, settings.sip.address, settings.media.address)
 
 
 def _environment(role: str) -> jinja2.Environment:

@@ -42,6 +42,8 @@ from gateway.stack.services import NAMES, Service, services
 from gateway.stack.supervisor import Supervisor
 
 DESCRIPTORS = 65536
+# Services that listen where the carriers at work need it.
+CARRIED = frozenset({"kamailio", "rtpengine"})
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Stack:
         """Start, keep until asked to stop, stop. Returns the exit status."""
         began = time.monotonic()
         self.ports = internal.settle(self.home)
-        self._render(render.ROLE_NAMES - {"kamailio"})
+        self._render(render.ROLE_NAMES - CARRIED)
         stack = services(self.home, self.settings, self.ports, self.env)
         self.supervisor = Supervisor(self.home, stack, state.overrides(self.env), self.log)
         loop = asyncio.get_running_loop()
@@ -192,7 +194,7 @@ class Stack:
         # Only now is it known whether the carriers are those of the demo company.
         self.settings = steps.with_demo_places(self.home, self.settings, self.ports)
         await asyncio.to_thread(steps.bring_carriers, self.home, self.settings, self.report)
-        self._render({"kamailio"})
+        self._render(CARRIED)
 
     def _render(self, roles: Collection[str]) -> None:
         changed = render.render(self.home, self.settings, self.ports, roles)

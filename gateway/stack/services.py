@@ -108,6 +108,7 @@ def services(
              "--config-section=rtpengine", "--foreground", "--log-stderr"),
             probes.rtpengine(ports.ng),
             base | RTPENGINE_MEMORY,
+            after=("database",),  # only then it is known which carriers are at work
         ),
         Service(
             "gateway",

@@ -39,6 +39,8 @@ _Text = Literal[
     "$tu",
     "$ua",
     "$T_req($fu)",
+    "$T_req($Ri)",
+    "$fs",
     "$T_req($tu)",
     "$T_req($fn)",
     "$T_req($tn)",

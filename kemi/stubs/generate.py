@@ -64,6 +64,8 @@ TEXT_VARIABLES = [
     "$tu",
     "$ua",
     "$T_req($fu)",
+    "$T_req($Ri)",
+    "$fs",
     "$T_req($tu)",
     "$T_req($fn)",
     "$T_req($tn)",
