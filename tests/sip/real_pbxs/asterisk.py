@@ -37,10 +37,11 @@ class Kind:
     suite: str
     tech: str
     trunk: str  # how its dial plan writes a number on the trunk
+    away: str  # and where it would send a caller, at this gateway
 
 
-CHAN_SIP = Kind("chan_sip", "bullseye", "SIP", "SIP/portgate/{}")
-PJSIP = Kind("pjsip", "sid", "PJSIP", "PJSIP/{}@portgate")
+CHAN_SIP = Kind("chan_sip", "bullseye", "SIP", "SIP/portgate/{}", "89161112233@{}")
+PJSIP = Kind("pjsip", "sid", "PJSIP", "PJSIP/{}@portgate", "PJSIP/sip:89161112233@{}")
 
 
 class AsteriskError(Exception):
@@ -54,6 +55,8 @@ class Asterisk:
     `phones`: extension to the address of its phone, the first of which the DIDs ring.
     `direct_media`: it takes itself out of the audio once a call is up. `tells_who`: it says on the
     trunk who answered, and says it anew when a call is transferred (RFC 3325, RFC 4916).
+    `transport`: of its trunk; its phones speak UDP. `shows`: the number that its calls out show,
+    else they show the extension.
     """
 
     def __init__(
@@ -67,6 +70,8 @@ class Asterisk:
         *,
         direct_media: bool = False,
         tells_who: bool = False,
+        transport: str = "udp",
+        shows: str = "",
     ) -> None:
         self.kind, self.root, self.name, self.address = kind, root, name, address
         (root / "srv").mkdir(exist_ok=True)
@@ -80,10 +85,13 @@ class Asterisk:
             gateway=gateway,
             tech=kind.tech,
             trunk=kind.trunk,
+            away=kind.away.format(gateway),
             phones=tuple(phones),
             phone_hosts=dict(phones),
             direct_media=direct_media,
             tells_who=tells_who,
+            transport=transport,
+            shows=shows,
         )
 
     def _write(self, **values: object) -> None:
@@ -139,6 +147,11 @@ class Asterisk:
         if "Unable to connect" in said:
             raise AsteriskError(f"{self.name}: {said.strip()}")
         return said
+
+    @property
+    def starts(self) -> int:
+        """How often it was ready to take calls."""
+        return self.log().count("Asterisk Ready")
 
     def log(self) -> str:
         """What it wrote so far, verbose lines and complaints."""

@@ -17,11 +17,14 @@ from tests.sip.real_pbxs.asterisk import CHAN_SIP, PJSIP, Asterisk, Kind
 # different people: chan_sip, gone from Asterisk since 21, and PJSIP, over the library pjproject.
 # They differ in all that a gateway meets: headers, re-INVITEs, hold, refusals, timers.
 KINDS: dict[str, Kind] = {"old": CHAN_SIP, "old second": CHAN_SIP, "new": PJSIP}
+HOSTS = {**PBXS, "third": 41, "fourth": 42}
 # Extension 101 shows its own number, the others that of the city.
 PHONES = {
     "old": {"101": 51, "102": 52},
     "old second": {"101": 51, "102": 52},
     "new": {"103": 61, "107": 62},
+    "third": {"109": 71},
+    "fourth": {"109": 71},
 }
 
 
@@ -32,11 +35,15 @@ class Office:
         self.world, self.stack, self.roots = world, world.stack, roots
 
     @asynccontextmanager
-    async def pbx(self, name: str, **rest: Any) -> AsyncIterator[Asterisk]:
-        """The PBX of this name, running, its trunk to the gateway up."""
-        kind = KINDS[name]
+    async def pbx(
+        self, name: str, kind: Kind | None = None, **rest: Any
+    ) -> AsyncIterator[Asterisk]:
+        """The PBX of this name, running; another kind than usual where told. `rest` as in
+        `Asterisk`.
+        """
+        kind = kind or KINDS[name]
         phones = {phone: self.stack.host(last) for phone, last in PHONES[name].items()}
-        where = self.stack.host(PBXS[name]), self.stack.address[0]
+        where = self.stack.host(HOSTS[name]), self.stack.address[0]
         plain = name.replace(" ", "-")
         async with Asterisk(kind, self.roots[kind.suite], plain, *where, phones, **rest) as found:
             yield found
@@ -58,7 +65,7 @@ class Dialling(Caller):
     def __init__(self, office: Office, extension: str, pbx: str) -> None:
         address = office.stack.host(PHONES[pbx][extension])
         super().__init__(address, name=f"phone {extension}")
-        self.extension, self.pbx = extension, office.stack.host(PBXS[pbx])
+        self.extension, self.pbx = extension, office.stack.host(HOSTS[pbx])
 
     async def dials(self, digits: str) -> Leg:
         script = CallScript(

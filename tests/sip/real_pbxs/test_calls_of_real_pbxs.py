@@ -4,6 +4,8 @@ and out of; after the numbers moved it goes on as before.
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,15 +14,20 @@ import pytest_asyncio
 from gateway.endpoints import Callee, tone
 from tests.sip.moving import Moving
 from tests.sip.people import World
-from tests.sip.real_pbxs.asterisk import MUSIC_HZ, Asterisk
+from tests.sip.real_pbxs.asterisk import BOOT_S, MUSIC_HZ, Asterisk
 from tests.sip.real_pbxs.office import Office, both_hear
 from tests.sip.stack import Stack
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]
-DIRECT, ANNOUNCED, IMPATIENT, MENU, ECHO = (f"+7843222000{n}" for n in (3, 4, 5, 6, 7))
+SENT_AWAY, REFERRED, TOGETHER, DIRECT, ANNOUNCED, IMPATIENT, MENU, ECHO = (
+    f"+7843222000{n}" for n in range(8)
+)
 MOBILE = "+79161234567"
 # PBX, the extension whose phone the DIDs ring, the number that it shows outside
 SIDES = (("old", "101", "+74951230001"), ("new", "103", "+74951230000"))
+
+
+SECOND = {"old": "102", "new": "107"}
 
 
 class Side:
@@ -32,6 +39,9 @@ class Side:
 
     def phone(self, how: str = "answer") -> Callee:
         return self.office.phone(self.extension, how, at=self.name)
+
+    def second(self, how: str = "answer") -> Callee:
+        return self.office.phone(SECOND[self.name], how, at=self.name)
 
 
 @pytest.fixture(scope="module", params=SIDES, ids=[side[0] for side in SIDES])
@@ -205,3 +215,64 @@ async def test_a_phone_that_gives_up_stops_the_ringing_outside(
         await call.until_received(180)
         await call.cancel()
         await far.until_received("CANCEL")
+
+
+async def test_all_phones_ring_and_one_takes_the_call(world: World, side: Side) -> None:
+    async with (
+        side.phone("noanswer") as first,
+        side.second() as second,
+        world.carrier("volga_city") as carrier,
+    ):
+        call = await carrier.calls(TOGETHER)
+        assert await call.until_final() == 200
+        await (await first.call()).until_received("CANCEL")
+        assert await both_hear(call, await second.call())
+        await call.bye()
+
+
+async def test_a_caller_is_not_sent_away_by_a_redirect(world: World, side: Side) -> None:
+    """Where it leads is the PBX's word, past the rules of who is shown and who pays."""
+    async with world.carrier("volga_city") as carrier:
+        call = await carrier.calls(SENT_AWAY)
+        assert await call.until_final() == 480
+    final = call.received(480)
+    assert final is not None and final.all("Contact") == []
+
+
+async def test_a_caller_is_not_sent_away_by_refer_and_is_put_through(
+    world: World, side: Side
+) -> None:
+    async with side.phone() as phone, world.carrier("volga_city") as carrier:
+        call = await carrier.calls(REFERRED)
+        assert await call.until_final() == 200
+        assert await both_hear(call, await phone.call())
+        assert call.received("REFER") is None
+        await call.bye()
+
+
+async def test_an_orderly_restart_hangs_up_and_the_next_call_rings(
+    world: World, side: Side
+) -> None:
+    async with side.phone() as phone, world.carrier("volga_city") as carrier:
+        call = await carrier.calls(DIRECT)
+        far = await phone.call()
+        assert await call.until_final() == 200
+        assert await both_hear(call, far)
+        starts = side.pbx.starts
+        await side.pbx.says("core restart now")
+        await call.until_over()
+        assert (await world.record(call))["end_side"] == "b"
+        async with asyncio.timeout(BOOT_S):
+            while side.pbx.starts == starts:
+                await asyncio.sleep(0.05)
+        call = await carrier.calls(DIRECT)
+        assert await call.until_final() == 200
+        assert await both_hear(call, await phone.call(2))
+        await call.bye()
+
+
+async def test_the_gateway_answers_when_the_pbx_asks_whether_it_is_there(side: Side) -> None:
+    asked = "sip show peer portgate" if side.name == "old" else "pjsip show contacts"
+    async with asyncio.timeout(10):
+        while not re.search(r"Status +: OK|portgate/\S+ +\S+ +Avail", await side.pbx.says(asked)):
+            await asyncio.sleep(0.1)

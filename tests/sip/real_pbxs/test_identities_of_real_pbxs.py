@@ -10,7 +10,7 @@ from tests.sip.real_pbxs.asterisk import Asterisk
 from tests.sip.real_pbxs.office import Office, both_hear
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]
-MOSCOW = {"old": "+74951230001", "new": "+74951230015"}
+MOSCOW = {"old": "+74951230003", "new": "+74951230015"}
 SIDES = pytest.mark.parametrize(("name", "extension"), [("old", "101"), ("new", "103")])
 
 

@@ -96,3 +96,22 @@ async def test_while_numbers_are_shared_both_programs_are_rung_and_both_call_out
                     assert await call.until_final() == 200
                     assert await both_hear(call, await outside.call(already + 1))
                     await call.bye()
+
+
+async def test_a_call_from_one_program_to_a_number_of_the_other_stays_inside(
+    world: World, office: Office
+) -> None:
+    """Moscow's advertising numbers are at the new PBX; nobody outside is asked."""
+    async with (
+        office.pbx("old"),
+        office.pbx("new"),
+        office.phone("103", at="new") as rung,
+        office.dialling("101") as phone,
+    ):
+        call = await phone.dials("84951230015")
+        far = await rung.call()
+        assert await call.until_final() == 200
+        assert await both_hear(call, far)
+        assert "+74951230001" in far.invite.header("From"), "the caller shows a number of ours"
+        await call.bye()
+        await far.until_over()
