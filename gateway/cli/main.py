@@ -74,7 +74,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run one command. Exit status: 0 it is so, 1 an error, 2 wrong usage, 130 interrupted."""
+    """Run one command. Exit status: 0 it is so, 1 an error, 130 interrupted; 2 is a plan's changes.
+
+    A wrong word is an error like any other: where it were 2, scripts would take it for changes.
+    """
     from gateway.home import Home
     from gateway.stack.state import adopt
 
@@ -83,7 +86,7 @@ def main() -> None:
         cli.main(prog_name="portgate", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        sys.exit(1)
     except click.Abort:
         sys.exit(130)
     except click.exceptions.Exit as finished:

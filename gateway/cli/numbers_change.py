@@ -213,26 +213,43 @@ def _refused(
 
 @click.command("undo")
 @click.argument("operation", type=int, required=False)
+@plan_option
 @yes_option
 @json_option
-def undo_numbers(operation: int | None, yes: bool, as_json: bool) -> None:
+def undo_numbers(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
     """Take the last import or change of numbers back, or the one with this id.
 
     Refused when any of its numbers has changed since.
     """
-    undo(
-        operation, taking_back.NUMBERS if operation is None else taking_back.UNDOABLE, yes, as_json
-    )
+    verbs = taking_back.NUMBERS if operation is None else taking_back.UNDOABLE
+    undo(operation, verbs, yes, as_json, only_plan)
 
 
-def undo(operation: int | None, verbs: str, yes: bool, as_json: bool) -> None:
-    """What `numbers undo`, `pbx undo` and `waves undo` share."""
+def undo(
+    operation: int | None, verbs: str, yes: bool, as_json: bool, only_plan: bool = False
+) -> None:
+    """What `numbers undo`, `pbx undo` and `waves undo` share. A plan of it is done and not kept."""
 
     async def taken(connection: Connection) -> Applied:
         done = await taking_back.undo(connection, actor(), operation, verbs, now=registry.now())
         await moves.published(connection, moves.NOTICED_S)
         return done
 
+    async def shown(connection: Connection) -> Applied:
+        trial = connection.transaction()
+        await trial.start()
+        try:
+            return await taking_back.undo(connection, actor(), operation, verbs, now=registry.now())
+        finally:
+            await trial.rollback()
+
+    if only_plan:
+        summary = run(this_home(), shown).summary.replace("took back", "would take back", 1)
+        if as_json:
+            print_json({**applied_json(None), "summary": summary})
+        else:
+            click.echo(summary, err=True)
+        sys.exit(CHANGES)
     confirm(f"Take operation {operation or '(the last one)'} back?", yes)
     applied = run(this_home(), taken)
     _done(applied, {**applied_json(applied), "summary": applied.summary} if as_json else None)

@@ -247,8 +247,9 @@ def _show(plan: MovePlan) -> None:
 
 @pbx.command("undo")
 @click.argument("operation", type=int, required=False)
+@plan_option
 @yes_option
 @json_option
-def undo_move(operation: int | None, yes: bool, as_json: bool) -> None:
+def undo_move(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
     """Take the last swap, share or change of a PBX back, or the one with this id."""
-    undo(operation, f"{taking_back.MOVES}|{taking_back.PBXS}", yes, as_json)
+    undo(operation, f"{taking_back.MOVES}|{taking_back.PBXS}", yes, as_json, only_plan)

@@ -164,14 +164,15 @@ def cancel_waves(
 
 @click.command("undo")
 @click.argument("operation", type=int, required=False)
+@plan_option
 @yes_option
 @json_option
-def undo_waves(operation: int | None, yes: bool, as_json: bool) -> None:
+def undo_waves(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
     """Take the last step of a migration back, or the one with this id.
 
     Refused where the migration went on since; `rollback` brings cities back whatever came after.
     """
-    undo(operation, taking_back.WAVES, yes, as_json)
+    undo(operation, taking_back.WAVES, yes, as_json, only_plan)
 
 
 def _step(

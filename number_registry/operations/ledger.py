@@ -103,8 +103,21 @@ async def operation_to_undo(connection: Connection, wanted: int | None, verbs: s
     if found["undoes"] is not None:
         raise RefuseError(f"operation {number} is an undo itself: run what it took back again")
     if not re.search(verbs, found["verb"]):
-        raise RefuseError(f"operation {number} is {found['verb']!r}, which has no undo here")
+        raise RefuseError(
+            f"operation {number} is {found['verb']!r}, which has no undo here"
+            f"{_where(found['verb'], number)}"
+        )
     return found
+
+
+def _where(verb: str, operation: int) -> str:
+    """The command that takes it back, where there is one."""
+    noun, _, rest = verb.partition(" ")
+    if verb == "waves stop":
+        return ": ./portgate waves resume, or rollback"
+    # A new password is for good: nobody knows the old one.
+    known = noun in ("numbers", "pbx", "waves") and rest != "password"
+    return f": ./portgate {noun} undo {operation}" if known else ""
 
 
 async def _copy(

@@ -66,6 +66,10 @@ def test_a_swap_moves_the_chosen_numbers_and_one_command_brings_them_back(
     again = portgate("pbx", "swap", "old", "new", "--city", "Kazan")
     assert (again.exit_code, again.stdout) == (0, "")
 
+    shown = portgate.json("pbx", "undo", "--plan", status=2)
+    assert shown["summary"].startswith(f"would take back {done['undo']}: 10 numbers")
+    assert {row["pbx"] for row in portgate.numbers("--city", "Kazan").values()} == {"new"}
+
     assert portgate("pbx", "undo", done["undo"]).exit_code == 0
 
     assert {row["pbx"] for row in portgate.numbers("--city", "Kazan").values()} == {"old"}

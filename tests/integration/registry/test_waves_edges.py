@@ -247,8 +247,11 @@ async def test_every_step_is_taken_back_by_one_command(world: World) -> None:
     assert "taken back already" in await world.refused("undo", went["undo"])
     held = await world.json("hold", "--why", "holidays")
     assert "went on since, by operation" in await world.refused("undo", started["undo"])
-    with pytest.raises(Exception, match="which has no undo here"):
+    with pytest.raises(Exception, match=f"no undo here: ./portgate waves undo {held['undo']}"):
         await asyncio.to_thread(world.portgate, "pbx", "undo", held["undo"])
+    shown = await world.json("undo", "--plan", status=2)
+    assert shown["summary"].startswith(f"would take back {held['undo']}: ")
+    assert (await world.json("status"))["migration"]["state"] == "held", "only shown"
     for _ in range(2):
         await world.json("undo")
     assert await world.at_new() == []
@@ -260,8 +263,9 @@ async def test_what_the_watch_did_is_not_undone_but_resumed(world: World) -> Non
     world.quality["Kazan", "new"] = DEAD
     await moved_pilot(world)
     await world.live_until_stopped(4)
-    assert "took back" not in await world.refused("undo")
     assert "went on since" in await world.refused("undo")
+    stop = world.told[0]["operation"]
+    assert "./portgate waves resume, or rollback" in await world.refused("undo", stop)
     assert (await world.json("resume"))["state"] == "running"
     assert (await world.status())["Kazan"]["verdict"] == "too_few_calls", "counted from here on"
     await world.live_until_stopped(4)

@@ -97,7 +97,7 @@ def test_explain_tells_why_a_call_is_refused(world: World) -> None:
     assert "not a number of ours" in told["reason"]
 
 
-def test_nonsense_is_wrong_usage(world: World) -> None:
+def test_nonsense_is_an_error(world: World) -> None:
     done = world.stack.command("explain", "abc", "--from", "101")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "not a phone number" in done.stderr

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from gateway.endpoints.script import AnswerScript
+from gateway.waves import LOOK_S
 from number_registry.e164 import E164
 from tests.sip.people import World
 
@@ -88,3 +90,30 @@ async def test_the_pilot_rings_the_new_pbx_and_after_a_rollback_the_old_one(
     shown = await moving.run("show")
     told = [(line["verb"], line["why"]) for line in shown["history"]]
     assert told[-1] == ("waves rollback", "the story wants it")
+
+
+@pytest.mark.slow
+async def test_the_daemon_stops_a_migration_whose_calls_fail_and_one_step_brings_them_back(
+    world: World, moving: Moving
+) -> None:
+    await moving.run("plan", "old", "new", "--pilot", "Kazan", "--city", "Moscow")
+    await moving.run("start")
+    await moving.until_at(OF_KAZAN, "new")
+    broken = AnswerScript(steps=("503 Service Unavailable",))
+    async with world.pbx("new", broken), world.carrier("volga_city") as carrier:
+        for _ in range(12):
+            caller = await carrier.calls(OF_KAZAN)
+            assert await caller.until_final() >= 500
+
+    async with asyncio.timeout(LOOK_S + 20):
+        while (status := await moving.run("status"))["migration"]["state"] != "held":
+            await asyncio.sleep(1)
+
+    assert status["migration"]["held_why"].startswith("Kazan: 100 % of 12 calls failed")
+    assert status["waves"][0]["verdict"] == "limit_crossed"
+    assert "wave stopped" in (world.stack.home.log / "gateway.log").read_text("utf-8")
+    told = await asyncio.to_thread(world.stack.command, "doctor")
+    assert "waves: migration" in told.stdout and "rollback" in told.stdout
+    await moving.run("rollback")
+    await moving.until_at(OF_KAZAN, "old")
+    assert await rings(world, OF_KAZAN, "old") == "old"

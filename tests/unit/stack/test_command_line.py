@@ -36,8 +36,13 @@ def test_help_imports_none_of_the_commands(tmp_path: Path) -> None:
 
 def test_a_typo_gets_a_suggestion(tmp_path: Path) -> None:
     done = portgate(tmp_path, "stauts")
-    assert done.returncode == 2
+    assert done.returncode == 1
     assert "Did you mean `status`?" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("pbx", "swap", "old", "--plan"), ("waves", "go", "--plna")])
+def test_a_wrong_word_is_no_plan_with_changes(tmp_path: Path, words: tuple[str, ...]) -> None:
+    assert portgate(tmp_path, *words).returncode == 1, "2 says: there are changes"
 
 
 def test_a_wrong_setting_ends_up_before_anything_is_made(tmp_path: Path) -> None:
