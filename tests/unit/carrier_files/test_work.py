@@ -153,7 +153,7 @@ def test_what_the_gateway_does_not_do_yet_is_said() -> None:
     carriers = loader.load(REPO).carriers
     assert work.notes(carriers["northline"]) == []
     said = " ".join(work.notes(carriers["ural_link"]))
-    assert "digest is not done yet" in said and "sbc.ural.example is not resolved" in said
+    assert "digest is not done yet" in said
     assert "SIMs make" in " ".join(work.notes(carriers["steppe_mobile"]))
     assert "digest" in " ".join(work.notes(carriers["oblako_resale"]))
 
