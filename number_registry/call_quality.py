@@ -50,11 +50,14 @@ def cause(status: int | None, how: str | None, verdict: str | None, rang: bool) 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Calls added up. ``talk_s2``: the sum of squares of their seconds, for the spread."""
+    """Calls added up. ``talks``: answered calls that have ended, which ``talk_s`` is of;
+    ``talk_s2``: the sum of squares of their seconds, for the spread.
+    """
 
     calls: int = 0
     answered: int = 0
     failed: int = 0
+    talks: int = 0
     talk_s: float = 0.0
     talk_s2: float = 0.0
     pdd_ms: int = 0
@@ -69,6 +72,7 @@ class Tally:
             self.calls + other.calls,
             self.answered + other.answered,
             self.failed + other.failed,
+            self.talks + other.talks,
             self.talk_s + other.talk_s,
             self.talk_s2 + other.talk_s2,
             self.pdd_ms + other.pdd_ms,
@@ -78,16 +82,16 @@ class Tally:
 
     @property
     def acd_s(self) -> float | None:
-        return self.talk_s / self.answered if self.answered else None
+        return self.talk_s / self.talks if self.talks else None
 
     @property
     def talk_variance(self) -> float:
         """Of one call's seconds."""
-        if self.answered < 2:
+        if self.talks < 2:
             return 0.0
-        mean = self.talk_s / self.answered
-        spread = self.talk_s2 - self.answered * mean * mean
-        return max(0.0, spread / (self.answered - 1))
+        mean = self.talk_s / self.talks
+        spread = self.talk_s2 - self.talks * mean * mean
+        return max(0.0, spread / (self.talks - 1))
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
@@ -163,6 +167,9 @@ def crossings(
             alike = {at % HOURS_OF_A_WEEK for at in _hours(part, hour, back)}
             same = total(one for at, one in baseline.items() if at in alike)
             found += [Crossing(*one) for one in _answers(limits, same, seen, name)]
+            # Of calls that began just now only the short ones have ended.
+            over = total(one for at, one in part.items() if at < hour - 1)
+            found += [Crossing(*one) for one in _lengths(limits, same, over, name)]
     return found
 
 
@@ -200,7 +207,10 @@ def _answers(limits: Limits, before: Tally, now: Tally, window: str) -> Iterable
             told = f"ASR {percent(now.answered, now.calls):.0f} % of {now.calls} calls"
             was = f"{percent(before.answered, before.calls):.0f} % before"
             yield "asr_drop", window, f"{told}, {was}"
-    if min(before.answered, now.answered) >= 2 * limits.min_calls and limits.acd_drop is not None:
+
+
+def _lengths(limits: Limits, before: Tally, now: Tally, window: str) -> Iterable[tuple[str, ...]]:
+    if min(before.talks, now.talks) >= 2 * limits.min_calls and limits.acd_drop is not None:
         kept = 1 - limits.acd_drop / 100
         if _shorter(before, now, kept):
             yield "acd_drop", window, f"ACD {now.acd_s:.0f} s, {before.acd_s:.0f} s before"
@@ -208,8 +218,8 @@ def _answers(limits: Limits, before: Tally, now: Tally, window: str) -> Iterable
 
 def _shorter(before: Tally, now: Tally, kept: float) -> bool:
     """Whether calls last less than `kept` of what they did, surely."""
-    difference = kept * before.talk_s / before.answered - now.talk_s / now.answered
-    variance = kept**2 * before.talk_variance / before.answered + now.talk_variance / now.answered
+    difference = kept * before.talk_s / before.talks - now.talk_s / now.talks
+    variance = kept**2 * before.talk_variance / before.talks + now.talk_variance / now.talks
     return difference > Z * math.sqrt(variance)
 
 

@@ -171,7 +171,7 @@ async def pbx(connection: Connection, name: str) -> PbxFacts:
 async def calls(
     connection: Connection, numbers: Iterable[int], since: datetime, until: datetime, pbx: str
 ) -> dict[int, Tally]:
-    """The ended calls of these numbers through this PBX, by hour since 1970."""
+    """The calls of these numbers through this PBX, by hour since 1970."""
     rows = await connection.fetch(SQL["wave_calls"], list(numbers), since, until, pbx)
     found: dict[int, Tally] = {}
     for row in rows:
@@ -183,11 +183,11 @@ async def calls(
 def _tally(row: Mapping[str, Any]) -> Tally:
     count = row["calls"]
     if row["answered"]:
-        return Tally(count, count, 0, row["talk_s"], row["talk_s2"], row["pdd_ms"],
-                     row["pdd_calls"])  # fmt: skip
+        talk = (row["talks"], row["talk_s"], row["talk_s2"])
+        return Tally(count, count, 0, *talk, row["pdd_ms"], row["pdd_calls"])
     why = cause(row["status"], row["how"], row["verdict"], row["rang"])
     failed = 0 if why in PEOPLE else count
-    return Tally(count, 0, failed, 0.0, 0.0, row["pdd_ms"], row["pdd_calls"], {why: count})
+    return Tally(count, 0, failed, 0, 0.0, 0.0, row["pdd_ms"], row["pdd_calls"], {why: count})
 
 
 def weeks_before(rules: Rules, at: datetime) -> tuple[datetime, datetime]:

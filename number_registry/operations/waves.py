@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from shlex import quote
 
 from number_registry import waves
 from number_registry.errors import RefuseError
@@ -163,7 +164,7 @@ async def _left_behind(connection: Connection, migration: Migration) -> list[str
     rows = await connection.fetch(SQL["wave_cities"], migration.old, cities)
     return [
         f"{row['city']}: {len(row['numbers'])} numbers are still at {migration.old}:"
-        f" ./portgate pbx swap {migration.old} {migration.new} --city {row['city']}"
+        f" ./portgate pbx swap {migration.old} {migration.new} --city {quote(row['city'])}"
         for row in rows
     ]
 
@@ -174,7 +175,7 @@ async def _move(connection: Connection, actor: str, migration: Migration, city: 
     if not found.changes:
         raise RefuseError(
             f"no number of {city} is at {migration.old} any more:"
-            f" ./portgate waves skip --city {city}"
+            f" ./portgate waves skip --city {quote(city)}"
         )
     return found
 

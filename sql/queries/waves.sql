@@ -32,18 +32,26 @@ WHERE c.phase = 'ended' AND c.started_at >= $2 AND c.started_at < $3
 GROUP BY y.name;
 
 -- name: wave_calls
--- Ended calls of these numbers through this PBX, or refused before any was chosen, by hour and outcome.
--- Everything it needs is in the index calls_by_number; sums are floats, since those of numeric cost half of the time.
+-- Calls of these numbers through this PBX, or refused before any was chosen, by hour and outcome: those that have ended,
+-- and those that were answered and go on (without them a busy hour would seem to be made of failures). All that is counted
+-- is in the index calls_by_number; sums are floats, since those of numeric cost half of the time.
 SELECT date_bin('1 hour', started_at, 'epoch') AS hour, answered_at IS NOT NULL AS answered,
        CASE WHEN answered_at IS NULL THEN final_status END AS status,
        CASE WHEN answered_at IS NULL THEN end_how END AS how, verdict,
-       answered_at IS NULL AND ring_at IS NOT NULL AS rang, count(*) AS calls,
+       answered_at IS NULL AND ring_at IS NOT NULL AS rang, count(*) AS calls, count(talk_ms) AS talks,
        coalesce(sum(talk_ms::float8), 0) / 1000 AS talk_s,
        coalesce(sum(talk_ms::float8 * talk_ms::float8), 0) / 1000000 AS talk_s2,
        coalesce(sum(pdd_ms::float8), 0)::bigint AS pdd_ms, count(pdd_ms) AS pdd_calls
 FROM calls
 WHERE ours = ANY($1::bigint[]) AND phase = 'ended' AND started_at >= $2 AND started_at < $3 AND pbx IN ($4, '')
-GROUP BY 1, 2, 3, 4, 5, 6;
+GROUP BY 1, 2, 3, 4, 5, 6
+UNION ALL
+SELECT date_bin('1 hour', started_at, 'epoch'), true, NULL, NULL, verdict, false, count(*), 0, 0, 0,
+       coalesce(sum(pdd_ms::float8), 0)::bigint, count(pdd_ms)
+FROM calls
+WHERE ours = ANY($1::bigint[]) AND phase <> 'ended' AND answered_at IS NOT NULL
+  AND started_at >= $2 AND started_at < $3 AND pbx = $4
+GROUP BY 1, verdict;
 
 -- name: add_pbx_migration
 INSERT INTO pbx_migrations (from_pbx, to_pbx, state, rules, planned_at, actor)

@@ -204,6 +204,14 @@ async def test_calls_that_we_refuse_and_calls_out_of_the_city_count_too(world: W
     world.now += DAY
     now = (await world.status())["Kazan"]["now"]
     assert (now["calls"], now["failed"]) == (10, 5 + now["failures"].get("out_of_service", 2) - 2)
+    await world.sql.execute(
+        "UPDATE calls SET phase = 'live', ended_at = NULL, talk_ms = NULL, answered_at = started_at"
+        " WHERE id = lpad('1', 32, 'f')"
+    )
+    live = (await world.status())["Kazan"]["now"]
+    assert (live["calls"], live["answered"]) == (10, now["answered"] + 1), "one talks still"
+    assert live["failures"]["out_of_service"] == now["failures"]["out_of_service"] - 1
+    assert live["acd_s"] == now["acd_s"]
     assert now["failures"]["refused_here"] == 3 and now["failures"]["out_of_service"] >= 2
 
 

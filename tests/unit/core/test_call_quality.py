@@ -33,7 +33,7 @@ def calls(
         luck = dice.random()
         if luck < asr:
             seconds = dice.expovariate(1 / talk)
-            found += Tally(1, 1, 0, seconds, seconds * seconds, 900, 1)
+            found += Tally(1, 1, 0, 1, seconds, seconds * seconds, 900, 1)
         elif luck > 1 - failing:
             found += Tally(1, 0, 1, causes={"out_of_service": 1})
         else:
@@ -144,10 +144,19 @@ def test_without_a_baseline_only_the_ceiling_holds() -> None:
     assert verdict(Limits(), Tally(), Tally(30, 5, 2), []) == "no_baseline"
 
 
+def test_long_calls_that_go_on_make_no_hour_look_bad() -> None:
+    """Half an hour after the move: what failed and what was short is over, the rest still talks."""
+    dice = random.Random(5)
+    before = by_hour_of_week({START: calls(dice, 400, talk=1800.0)})
+    now = {START: Tally(60, 45, 1, 30, 3000.0, 400000.0, causes={"out_of_service": 1})}
+    assert crossings(Limits(), before, now, START) == []
+    assert "acd_drop" in told(now, START + 2, before), "two hours later it is what it is"
+
+
 def test_a_limit_can_be_switched_off_and_no_calls_cross_none() -> None:
     off = Limits(None, None, None, None)
     dead = {START: Tally(500, 0, 500)}
-    good = {START % 168: Tally(500, 400, 0, 40000.0, 4e6)}
+    good = {START % 168: Tally(500, 400, 0, 400, 40000.0, 4e6)}
     assert crossings(off, good, dead, START) == []
     assert crossings(Limits(), good, {}, START) == []
     assert verdict(Limits(), total(good.values()), Tally(), []) == "too_few_calls"
