@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -21,7 +21,9 @@ import structlog
 from gateway import ports as internal
 from gateway import retry, tls, waves
 from gateway import settings as configured
+from gateway.calls.channels import Channels
 from gateway.calls.duty import reap
+from gateway.calls.fold import Call
 from gateway.calls.ingest import Ingest
 from gateway.calls.live import Live
 from gateway.carrier_files.at_work import AtWork
@@ -70,13 +72,20 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
     publisher = Publisher(home.postgres_dsn, home.redis_url)
     mirror = Mirror(home.snapshot, home.redis_url, suspicious=publisher.audit_soon)
     live = Live()
-    ingest = Ingest(home.journal, home.postgres_dsn, opened=live.opened, folded=live.folded)
+    channels = Channels(KamailioRpc(home.kamailio_rpc), lambda: live.calls, AtWork(home))
+
+    def folded(calls: Mapping[str, Call]) -> None:
+        live.folded(calls)
+        channels.folded(calls)
+
+    ingest = Ingest(home.journal, home.postgres_dsn, opened=live.opened, folded=folded)
     duties = (
         Duty("publisher", lambda stop: until(stop, publisher.run(mirror))),
         Duty("mirror", lambda stop: until(stop, mirror.run())),
         Duty("calls", ingest.run),
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
+        Duty("channels", lambda stop: channels.run(stop, ingest.caught_up)),
         Duty("names", names.Duty(home, settings).run),
         Duty("registrations", _registrations(home, settings).run),
         Duty("waves", lambda stop: waves.watch(home.postgres_dsn, stop)),

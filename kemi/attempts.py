@@ -14,6 +14,7 @@ from kemi import events
 from kemi import ksr_effects as do
 from kemi.plan import Plan, uris, user_of
 from kemi.worker import Worker
+from number_registry.call import Rule
 from number_registry.model import Address
 
 # From the INVITE on, for all silent far sides together, so that the last one is asked before the
@@ -106,6 +107,13 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
         plan = None
         if plans:
             plan = plans[way]
+            if tried > 1 and (plan.to, plan.trunk) != (to, trunk) and worker.limits.of:
+                worker.limits.leave(call, to, trunk)
+                to, trunk = plan.to, plan.trunk
+                if why := worker.limits.take(call, to, trunk, plan.emergency):
+                    events.full(worker.journal, call, to, trunk, why)
+                    left, tried = elsewhere(left, way), tried - 1
+                    continue
             to, trunk, user = plan.to, plan.trunk, plan.user
             worker.attempt = call, plan
         wait = silent_ms = worker.config.silent_trunk_ms
@@ -127,6 +135,28 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
         if do.relay():
             return True
     return False
+
+
+def with_room(
+    worker: Worker, call: str, plans: Sequence[Plan], steps: tuple[Step, ...]
+) -> tuple[tuple[Step, ...], tuple[Rule, ...]]:
+    """The steps from the first one on whose trunk has a channel for the call, which is taken; none
+    where all are full. And what was passed over, and why.
+    """
+    passed: list[Rule] = []
+    while steps:
+        plan = plans[steps[0][0]]
+        why = worker.limits.take(call, plan.to, plan.trunk, plan.emergency)
+        if not why:
+            break
+        passed.append(("full", f"{plan.to}, trunk {plan.trunk}: {why}"))
+        steps = elsewhere(steps, steps[0][0])
+    return steps, tuple(passed)
+
+
+def elsewhere(steps: Sequence[Step], way: int) -> tuple[Step, ...]:
+    """The steps by other trunks than this one."""
+    return tuple([step for step in steps if step[0] != way])
 
 
 def _written(plan: Plan, own_from: str, own_to: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _START = Template(
     ("rr", "rules"),
 )
 _TRY = Template(("e", "c", "to", "trunk2", "dst", "fu2", "tu2"), ("t", "n", "status", "q850"))
+_FULL = Template(("e", "c", "to", "trunk2", "why"), ("t",))
 _RING = Template(("e", "c"), ("t", "status"))
 _ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
 _UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
@@ -82,6 +83,11 @@ def attempt(
     """
     values = ("try", ident, to, trunk, dst, *written, time_ns() // 1000, number, *failed)
     journal.write(_TRY.line(values))
+
+
+def full(journal: Journal, ident: str, to: str, trunk: str, why: str) -> None:
+    """A trunk that was next has no room for the call."""
+    journal.write(_FULL.line(("full", ident, to, trunk, why, time_ns() // 1000)))
 
 
 def ring(journal: Journal, ident: str, status: int) -> None:

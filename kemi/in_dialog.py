@@ -115,6 +115,8 @@ def _hang_up(worker: Worker, sealed: Sealed, from_caller: bool, tag: str) -> Non
     """
     side, called_tag = ("a", message.to_tag()) if from_caller else ("b", tag)
     events.end(worker.journal, sealed.call, side=side, how="bye", status=200, called_tag=called_tag)
+    if sealed.counted:
+        worker.limits.free(sealed.call)
     if worker.media is not None:
         worker.media.release(sealed.call, called_tag)
 
@@ -147,7 +149,7 @@ def _write(sealed: Sealed, from_caller: bool) -> str:
     """From and To as the other side knows them. Returns ``from|to`` as the sender wrote them, for
     the answer; a part is empty where nothing was changed, and all of it where neither was.
     """
-    _, _, _, from_a, to_a, from_b, to_b, nameless, _, _ = sealed
+    _, _, _, from_a, to_a, from_b, to_b, nameless, *_ = sealed
     if nameless and from_caller:
         do.drop_display_names()
     if not from_b and not to_b:

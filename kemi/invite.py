@@ -9,8 +9,9 @@ from time import time
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
-from kemi.attempts import Pending, in_turn, try_next
+from kemi.attempts import Pending, in_turn, try_next, with_room
 from kemi.facts import Facts
+from kemi.limits import RETRY_AFTER_S
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx, uris
 from kemi.worker import Worker, call_id
@@ -157,6 +158,15 @@ def _send(
     ``offered``: it carries an SDP offer for the media relay.
     """
     steps = in_turn(plans, worker.health.down)
+    if worker.limits.of:
+        steps, passed = with_room(worker, ident, plans, steps)
+        if passed:
+            verdict = verdict._replace(trace=(*verdict.trace, *passed))
+        if not steps:
+            _full(worker, ident, call, verdict, facts)
+            return
+        if call.peer.trunk:  # it rings already: counted, whatever the limit says
+            worker.limits.take(ident, call.peer.name, call.peer.trunk, urgent=True)
     (way, address), several = steps[0], len(plans) > 1
     plan = plans[way]
     to, trunk, user, emergency = plan.to, plan.trunk, plan.user, plan.emergency
@@ -197,7 +207,18 @@ def _media(worker: Worker, ident: str, address: Address, several: bool) -> bool:
     return several or do.media_offer(ident, ours.media_way(message.received_on(), address.source))
 
 
+def _full(worker: Worker, ident: str, call: Call, verdict: Verdict, facts: Facts) -> None:
+    """No trunk that could take the call has room for it."""
+    last = verdict.trace[-1][1]
+    trace = (*verdict.trace, ("refused", f"503: {last}"))
+    _record(worker, ident, call, Reject(503, last, trace), facts, events.NOWHERE)
+    do.say_retry_after(RETRY_AFTER_S)
+    do.answer_invite(503, REASONS[503])
+
+
 def _give_up(worker: Worker, ident: str, reason: str) -> None:
+    if worker.limits.of:
+        worker.limits.free(ident)
     events.end(worker.journal, ident, side="gw", how="failed", status=503, reason=reason)
     do.answer_invite(503, "Service Unavailable")
 

@@ -17,6 +17,7 @@ from number_registry.model import Address
 # failures.
 FLAG_OFFERED = 1  # the request's SDP is an offer, so the reply's is the answer
 FLAG_RANG = 2
+FLAG_COUNTED = 3  # the call holds a channel of a trunk that has limits
 # A branch flag of bindings, and what nathelper's parameter sipping_bflag names: they are asked.
 FLAG_ASKED = 7
 BINDINGS = "location"
@@ -76,6 +77,11 @@ def answer_failed(status: int, reason: str) -> None:
 def answer_options() -> None:
     KSR.hdr.append_to_reply("Accept: application/sdp\r\n" + ALLOW)
     KSR.sl.send_reply(200, "OK")
+
+
+def say_retry_after(seconds: int) -> None:
+    """Goes with a 503 (RFC 3261, section 20.33)."""
+    KSR.hdr.append_to_reply(f"Retry-After: {seconds}\r\n")
 
 
 def say_accepted_bodies() -> None:

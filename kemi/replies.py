@@ -138,5 +138,7 @@ def invite_failed(worker: Worker) -> None:
 def _end(worker: Worker, call: str, how: str, status: int, cause: int = 0) -> None:
     side = "a" if how == "cancel" else "gw" if how == "timeout" else "b"
     events.end(worker.journal, call, side=side, how=how, status=status, q850=cause)
+    if worker.limits.of:
+        worker.limits.free(call)
     if worker.media is not None:
         worker.media.release(call)

@@ -19,7 +19,7 @@ KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 VERSION = 1
 RECENT = 4096  # tokens kept opened, twice, about 1 KiB each
 _GET_TAG, _SET_TAG = 0x10, 0x11  # EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG (openssl/evp.h)
-_HEAD = 1 + 1 + 4 + 16  # version, three bits, crc of the tag, call id
+_HEAD = 1 + 1 + 4 + 16  # version, four bits, crc of the tag, call id
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -33,7 +33,8 @@ class Sealed(NamedTuple):
     ``call``: our call id, 32 hex digits. ``tag_crc``: crc32 of the caller's From tag, which tells
     the direction. ``nameless``: the called side was not told the caller's display name. ``urgent``:
     an emergency call, which goes on without a media relay. ``guests``: addresses, with commas, of
-    sides that are no known neighbours but have proved that the call is theirs.
+    sides that are no known neighbours but have proved that the call is theirs. ``counted``: it
+    holds a channel of a trunk that has limits.
     """
 
     call: str
@@ -46,6 +47,7 @@ class Sealed(NamedTuple):
     nameless: bool = False
     urgent: bool = False
     guests: str = ""
+    counted: bool = False
 
 
 class Sealer:
@@ -118,8 +120,8 @@ class Sealer:
         self._recent[token] = (sip_call_id, sealed)
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
-        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, guests = sealed
-        bits = offered | nameless << 1 | urgent << 2
+        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, guests, counted = sealed
+        bits = offered | nameless << 1 | urgent << 2 | counted << 3
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
         if guests:
@@ -143,10 +145,11 @@ class Sealer:
         uris = plain[_HEAD:].decode().split("\0") if len(plain) > _HEAD else ("", "", "", "")
         crc = int.from_bytes(plain[2:6], "big")
         bits = plain[1]
-        offered, nameless, urgent = bool(bits & 1), bool(bits & 2), bool(bits & 4)
-        from_a, to_a, from_b, to_b, *guests = uris
-        ends = from_a, to_a, from_b, to_b
-        sealed = Sealed(plain[6:_HEAD].hex(), crc, offered, *ends, nameless, urgent, *guests)
+        offered, nameless, urgent, counted = [bool(bits & 1 << place) for place in range(4)]
+        from_a, to_a, from_b, to_b, *more = uris
+        ends, guests = (from_a, to_a, from_b, to_b), more[0] if more else ""
+        call = plain[6:_HEAD].hex()
+        sealed = Sealed(call, crc, offered, *ends, nameless, urgent, guests, counted)
         self._remember(token, sip_call_id, sealed)
         return sealed
 

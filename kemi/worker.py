@@ -19,6 +19,7 @@ from kemi.config import Config
 from kemi.health import Health
 from kemi.host_names import HostNames
 from kemi.journal import Journal
+from kemi.limits import Limits
 from kemi.lookup import Registry
 from kemi.media_release import MediaRelease
 from kemi.ours import Ours
@@ -49,6 +50,7 @@ class Worker:
         self._loaded = dict(carriers)  # as their files say
         self.carriers = dict(carriers)  # with names replaced by where they lead
         self.inside_calls = only_inside_calls(carriers, NO_NAMES)
+        self.limits = Limits(carriers)
         self.registry = Registry(config.snapshot, config.redis, ksr_effects.log_warning)
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
@@ -124,6 +126,7 @@ class Worker:
     def _lead(self) -> None:
         self.carriers, refused = resolved(self._loaded, self._names.known)
         self.inside_calls = only_inside_calls(self.carriers, self._names.known)
+        self.limits = Limits(self.carriers)
         self._peers_of = -1
         for said in refused:
             ksr_effects.log_warning(f"calls are not taken by name: {said}")

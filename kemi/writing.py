@@ -29,8 +29,9 @@ def write(
         do.drop_display_names()
     do.replace_identity_headers(plan.headers)
     crc = tag_crc(facts.from_tag)
-    nameless = not plan.keep_display
-    sealed = Sealed(ident, crc, offered, *written, nameless, plan.emergency, plan.guests)
+    counted = bool(worker.limits.of) and do.is_flagged(do.FLAG_COUNTED)
+    known = not plan.keep_display, plan.emergency, plan.guests, counted
+    sealed = Sealed(ident, crc, offered, *written, *known)
     do.record_route(worker.sealer.token(sealed, facts.call_id))
 
 

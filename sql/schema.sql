@@ -397,7 +397,7 @@ CREATE TABLE call_events (
     at_byte  bigint NOT NULL CHECK (at_byte >= 0),  -- where its line begins in the file
     call_id  text NOT NULL CHECK (call_id ~ '^[0-9a-f]{32}$'),
     at       timestamptz NOT NULL,
-    kind     text NOT NULL CHECK (kind IN ('start', 'try', 'ring', 'answer', 'update', 'end')),
+    kind     text NOT NULL CHECK (kind IN ('start', 'try', 'full', 'ring', 'answer', 'update', 'end')),
     data     jsonb NOT NULL,  -- the line as it was written
     PRIMARY KEY (file_id, at_byte)
 );

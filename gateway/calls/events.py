@@ -72,6 +72,16 @@ class Try(msgspec.Struct, tag_field="e", tag="try", frozen=True, kw_only=True):
     n: Annotated[int, msgspec.Meta(ge=0, le=1000)] = 1
 
 
+class Full(msgspec.Struct, tag_field="e", tag="full", frozen=True, kw_only=True):
+    """A trunk that was next has no room for the call, and was passed over."""
+
+    c: CallId
+    t: Micros
+    to: str = ""
+    trunk2: str = ""
+    why: str = ""
+
+
 class Ring(msgspec.Struct, tag_field="e", tag="ring", frozen=True, kw_only=True):
     """The far side rings or plays something (180, 183)."""
 
@@ -121,12 +131,13 @@ class End(msgspec.Struct, tag_field="e", tag="end", frozen=True, kw_only=True):
     q850: Cause = 0  # with a final status of the far side
 
 
-Event: TypeAlias = Start | Try | Ring | Answer | Update | End
+Event: TypeAlias = Start | Try | Full | Ring | Answer | Update | End
 
 _strict = msgspec.json.Decoder(Event)
 _encode = msgspec.json.Encoder().encode
 KINDS: dict[type[Event], str] = {
-    Start: "start", Try: "try", Ring: "ring", Answer: "answer", Update: "update", End: "end",
+    Start: "start", Try: "try", Full: "full", Ring: "ring", Answer: "answer", Update: "update",
+    End: "end",
 }  # fmt: skip
 
 

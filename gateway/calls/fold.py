@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from gateway.calls.events import Answer, End, Event, Party, Ring, Start, Try, Update
+from gateway.calls.events import Answer, End, Event, Full, Party, Ring, Start, Try, Update
 
 # Requests that move their sender's target (RFC 3261, 12.2; RFC 3311, 5).
 _REFRESHING = ("INVITE", "UPDATE")
@@ -46,6 +46,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     last_t: int
     start: Start | None = None
     tries: tuple[Try, ...] = ()  # attempts after the first, in their order
+    full: tuple[Full, ...] = ()  # trunks passed over, by time
     ring: Ring | None = None
     answer: Answer | None = None  # the earliest of those not hung up, else the earliest
     forks: tuple[Answer, ...] = ()  # answers with other tags: the INVITE forked at the far side
@@ -122,6 +123,8 @@ def fold(call: Call | None, event: Event) -> Call:
         changes["start"] = _earliest(known.start, event)
     elif isinstance(event, Try):
         changes["tries"] = _in_order(known.tries, event)
+    elif isinstance(event, Full):
+        changes["full"] = tuple(sorted({*known.full, event}, key=_order))
     elif isinstance(event, Ring):
         changes["ring"] = _earliest(known.ring, event)
     elif isinstance(event, Answer):

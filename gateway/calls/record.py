@@ -140,10 +140,20 @@ def _end(call: Call) -> tuple[str | None, str | None, int | None]:
 
 def tries(call: Call) -> list[dict[str, str | int]]:
     """Each attempt where there was more than one: whom, by which trunk, where, and the SIP status
-    and Q.850 cause it failed with (0: none; no ``status`` where it did not fail). Empty for one.
+    and Q.850 cause it failed with (0: none; no ``status`` where it did not fail); ``full`` instead
+    of a place says why a trunk was passed over. Empty for a single attempt.
     """
-    if not call.tries:
+    if not call.tries and not call.full:
         return []
+    told = _attempts(call)
+    told += [
+        {"at_ms": one.t // 1000, "to": one.to, "trunk": one.trunk2, "full": one.why}
+        for one in call.full
+    ]
+    return sorted(told, key=lambda one: one["at_ms"])
+
+
+def _attempts(call: Call) -> list[dict[str, str | int]]:
     every = [call.start, *call.tries] if call.start else list(call.tries)
     failures = [(one.status, one.q850) for one in call.tries]
     if call.answer is None and call.end is not None and call.end.how in ("failed", "timeout"):

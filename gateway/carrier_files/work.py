@@ -112,8 +112,6 @@ def notes(carrier: Carrier) -> list[str]:
                 f"trunk {trunk.name} brings calls that SIMs make, which are not carried yet: "
                 "all but emergency calls and calls to numbers of ours are refused"
             )
-        if trunk.channels or trunk.calls_per_second:
-            found.append(f"trunk {trunk.name}: its limits are shown, calls are not held to them")
     return found
 
 

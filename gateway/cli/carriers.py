@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from gateway.carrier_files import traffic
 from gateway.carrier_files.overview import overview, spoken
 from gateway.carrier_files.secrets import Lack, Secrets
 from gateway.carrier_files.work import loaded
@@ -46,7 +47,7 @@ def _everything() -> list[dict[str, Any]]:
     home = this_home()
     source = adapters.folder(this_settings(home))
     places = carriers_work.places(home)
-    return overview(
+    entries = overview(
         ask(home, "list_carriers"),
         source,
         home.carriers,
@@ -56,6 +57,8 @@ def _everything() -> list[dict[str, Any]]:
         said.read(home.snapshot),
         names.read(home.snapshot),
     )
+    traffic.add(entries, ask(home, "trunks_in_use"), ask(home, "trunk_failures"))
+    return entries
 
 
 @carriers.command("list")
@@ -145,6 +148,8 @@ def _story(entry: dict[str, Any]) -> list[str]:
         lines.append(f"  codecs    {', '.join(trunk['codecs'])}")
         rate = trunk["calls_per_second"]
         lines.append(f"  limits    {trunk['channels'] or 'any'} calls, {rate or 'any'} a second")
+        lines.append(f"  now       {trunk['channels_used']} calls")
+        lines.append(f"  failure   {_failure(trunk['last_failure'])}")
     if entry["written"]:
         lines += ["", "A call to a mobile is written"]
         lines += [f"  {name}: {value}" for name, value in entry["written"].items()]

@@ -97,3 +97,27 @@ ORDER BY t.id, c.at;
 
 -- name: ported
 UPDATE tenancies SET state = 'in_service' WHERE id = $1 AND state = 'porting_in';
+
+-- name: trunks_in_use
+-- Calls that are up, by the trunk they use. Calls that a carrier brings and another one takes use two.
+SELECT carrier, trunk, count(*) AS used FROM calls
+WHERE phase <> 'ended' AND carrier <> '' AND trunk <> '' GROUP BY carrier, trunk;
+
+-- name: trunk_failures
+-- The newest failure of each trunk in the last day: of a call that failed there, or went on elsewhere after it. A person who
+-- is busy, declines or hangs up (486, 600, 603, 487) is no failure of a trunk, nor is a number that does not exist (404, 604).
+WITH failures AS (
+    SELECT carrier, trunk, started_at AS at, final_status AS status, 0 AS q850, cause, id AS call
+    FROM calls
+    WHERE direction = 'out' AND verdict = 'carrier' AND tries = '[]' AND end_how IN ('failed', 'timeout')
+      AND started_at > now() - interval '1 day'
+    UNION ALL
+    SELECT t.value ->> 'to', t.value ->> 'trunk', to_timestamp((t.value ->> 'at_ms')::bigint / 1000.0),
+           (t.value ->> 'status')::int, (t.value ->> 'q850')::int, '', c.id
+    FROM calls c CROSS JOIN jsonb_array_elements(c.tries) AS t
+    WHERE c.tries <> '[]' AND c.started_at > now() - interval '1 day'
+      AND t.value ? 'status' AND t.value ->> 'trunk' <> ''
+)
+SELECT DISTINCT ON (carrier, trunk) carrier, trunk, at, status, q850, cause, call FROM failures
+WHERE status NOT IN (404, 486, 487, 600, 603, 604)
+ORDER BY carrier, trunk, at DESC;

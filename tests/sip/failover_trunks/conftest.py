@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from gateway.endpoints import ANSWERS, AnswerScript, Callee
 from gateway.home import Home
 from gateway.stack.render import REPO
-from tests.sip.people import World, answering
+from tests.sip.people import Calling, World, answering
 from tests.sip.stack import running_stack
 
 # Northline as it is, and beside it a spare trunk with other ways: national digits, and the caller
@@ -50,16 +52,40 @@ class Northline(Carrier):
             return Failure.ELSEWHERE
         return super().failure(status, cause)
 '''
+TCP_TRUNK = """\
+        Trunk("tcp", proxies=("sip:{net}.51;transport=tcp", "sip:{net}.52;transport=tcp")),
+        Trunk(
+            "sims","""
+# Carriers as they are but for this: (what stands there, what instead). Two are trusted by address
+# and have little room, one has a second trunk, over TCP.
+CHANGED = {
+    "steppe_mobile": ((r' +Trunk\(\n +"sims",', TCP_TRUNK),),
+    "ural_link": (
+        (r" +auth=.*\n", ""),
+        (r"channels=30,\n +calls_per_second=5,", "channels=2,"),
+        ("channels=10,", "channels=1,"),
+    ),
+    "oblako_resale": (
+        (r" +auth=.*\n", ""),
+        ("calls_per_second=1", "calls_per_second=2"),
+        ("channels=4", "channels=9"),
+    ),
+}
 HOSTS = {
-    "moscow": 11, "spare": 41, "spare second": 42, "kazan": 12, "kazan second": 13, "ufa": 14,
-}  # fmt: skip
+    **{"ekaterinburg": 15, "ural ufa": 16, "cloud": 19, "moscow": 11, "spare": 41},
+    **{"tcp second": 52, "spare second": 42, "kazan": 12, "kazan second": 13, "ufa": 14},
+}
 
 
 class Trunks(World):
     """Far ends by the trunk or gateway that they are."""
 
-    def trunk(self, name: str, how: str | AnswerScript = "answer") -> Callee:
-        return answering(self.stack, HOSTS[name], name, how)
+    def brings(self, name: str) -> Calling:
+        """This trunk as it brings us calls."""
+        return Calling(self.stack, HOSTS[name], name=name)
+
+    def trunk(self, name: str, how: str | AnswerScript = "answer", **rest: Any) -> Callee:
+        return answering(self.stack, HOSTS[name], name, how, **rest)
 
 
 def _carriers(folder: Path, net: str) -> str:
@@ -68,6 +94,13 @@ def _carriers(folder: Path, net: str) -> str:
         REPO / "carrier_adapters", folder, ignore=shutil.ignore_patterns("kit", "__pycache__")
     )
     (folder / "northline.py").write_text(NORTHLINE.format(net=net))
+    for name, changes in CHANGED.items():
+        file = folder / f"{name}.py"
+        text = file.read_text()
+        for pattern, instead in changes:
+            text, done = re.subn(pattern, instead.replace("{net}", net), text)
+            assert done, f"{name}.py has no {pattern}"
+        file.write_text(text)
     return f'[carriers]\nfolder = "{folder}"\n'
 
 
