@@ -178,3 +178,19 @@ async def test_the_daemons_duty_stops_a_wave_and_ends_when_it_is_told_to(
     stop.set()
     await asyncio.wait_for(running, 5)
     assert (await world.json("status"))["migration"]["state"] == "held"
+
+
+async def test_a_look_that_hangs_does_not_keep_the_daemon(world: World, dsn: str) -> None:
+    await moved_pilot(world)
+    other = await connect(dsn)
+    async with other.transaction():
+        await other.execute("LOCK calls, waves IN ACCESS EXCLUSIVE MODE")
+        stop = asyncio.Event()
+        running = asyncio.create_task(duty.watch(dsn, stop))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'portgate waves'"
+        async with asyncio.timeout(10):
+            while not await world.sql.fetchval(f"{waits} AND wait_event_type = 'Lock'"):
+                await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.wait_for(running, 3)
+    await other.close()
