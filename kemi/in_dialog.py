@@ -7,6 +7,7 @@ from __future__ import annotations
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
+from kemi.media import flags
 from kemi.nat import is_behind_nat
 from kemi.seal import Sealed, tag_crc
 from kemi.worker import Worker
@@ -81,7 +82,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
         if (
             negotiating
             and message.has_sdp()
-            and not _media(worker, method, sealed)
+            and not _media(worker, method, sealed, from_caller)
             and not sealed.urgent
         ):
             _refuse(method)
@@ -165,15 +166,19 @@ def _write(sealed: Sealed, from_caller: bool) -> str:
     return f"{near_from}|{near_to}"
 
 
-def _media(worker: Worker, method: str, sealed: Sealed) -> bool:
+def _media(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> bool:
     """An offer, or the answer to one that went the other way (RFC 3264; RFC 6337 lists who may send
     which when).
     """
     if method == "PRACK" and not sealed.offered:
         return do.media_answer(sealed.call)
     do.flag(do.FLAG_OFFERED)
+    asked = ""
+    if sealed.media:
+        towards, offering = sealed.media.split("/")
+        asked = flags(towards, offering) if from_caller else flags(offering, towards)
     ours = worker.ours
     if not ours.several:
-        return do.media_offer(sealed.call)
+        return do.media_offer(sealed.call, asked)
     on = message.received_on()
-    return do.media_offer(sealed.call, ours.media_way(on, message.leaves_by() or on))
+    return do.media_offer(sealed.call, asked + ours.media_way(on, message.leaves_by() or on))

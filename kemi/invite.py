@@ -12,6 +12,7 @@ from kemi import ksr_message as message
 from kemi.attempts import Pending, in_turn, try_next, with_room
 from kemi.facts import Facts
 from kemi.limits import RETRY_AFTER_S
+from kemi.media import flags
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx, uris
 from kemi.worker import Worker, call_id
@@ -41,6 +42,7 @@ REASONS = {
     404: "Not Found",
     415: "Unsupported Media Type",
     480: "Temporarily Unavailable",
+    488: "Not Acceptable Here",
     503: "Service Unavailable",
 }
 ORDINARY = Profile()
@@ -62,6 +64,9 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
             verdict = _where_registered(worker, verdict, pbx)
         if isinstance(verdict, ToPbx):
             plans = (to_pbx(verdict, pbx, worker.ours.us),)
+            if pbx is not None and pbx.profile.codec_rule == "refuse":
+                verdict = _if_offered(verdict, pbx)
+                plans = plans if isinstance(verdict, ToPbx) else ()
     elif isinstance(verdict, ToCarrier):
         ours = worker.ours
         plans = to_carrier(
@@ -83,6 +88,8 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
     else:
+        if worker.media_codes:
+            plans = tuple([_with_media(plan, worker, peer) for plan in plans])
         if worker.accounts:
             plans = tuple([_with_guests(plan, directory, guest) for plan in plans])
         _send(worker, ident, call, verdict, plans, facts, offered)
@@ -99,6 +106,23 @@ def _where_registered(worker: Worker, verdict: ToPbx, pbx: Pbx) -> Verdict:
         return verdict._replace(addresses=addresses)
     said = f"PBX {pbx.name} is not registered"
     return Reject(480, said, (*verdict.trace, ("refused", f"480: {said}")))
+
+
+def _if_offered(verdict: ToPbx, pbx: Pbx) -> Verdict:
+    """The verdict, unless the call offers none of the codecs that the PBX has."""
+    codecs = pbx.profile.codecs
+    if not codecs or not message.has_sdp() or message.offers_any(codecs):
+        return verdict
+    said = f"PBX {pbx.name} takes {', '.join(codecs)} only, and none is offered"
+    return Reject(488, said, (*verdict.trace, ("refused", f"488: {said}")))
+
+
+def _with_media(plan: Plan, worker: Worker, peer: Peer) -> Plan:
+    """The plan with what the PBXs on either side ask of the media relay."""
+    codes = worker.media_codes
+    called = "" if plan.trunk else codes.get(plan.to, "")
+    calling = codes.get(peer.name, "") if peer.side is Side.PBX else ""
+    return plan._replace(media=f"{called}/{calling}") if called or calling else plan
 
 
 def _with_guests(plan: Plan, directory: Directory, guest: str) -> Plan:
@@ -169,7 +193,7 @@ def _send(
             worker.limits.take(ident, call.peer.name, call.peer.trunk, urgent=True)
     (way, address), several = steps[0], len(plans) > 1
     plan = plans[way]
-    to, trunk, user, emergency = plan.to, plan.trunk, plan.user, plan.emergency
+    to, trunk, user, emergency, media = plan.to, plan.trunk, plan.user, plan.emergency, plan.media
     _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
     written = uris(plan, own_from, from_user, own_to, to_user)
     near_from, near_to, far_from, far_to = written
@@ -188,7 +212,8 @@ def _send(
         do.name_real_contact()
     if offered:
         do.flag(do.FLAG_OFFERED)
-        if not _media(worker, ident, address, several) and not emergency:
+        asked = flags(*media.split("/")) if media else ""
+        if not _media(worker, ident, address, several, asked) and not emergency:
             _give_up(worker, ident, "no media relay")
             return
     if not try_next(worker, Pending(ident, near_from, near_to, to, trunk, user, steps, plans)):
@@ -197,14 +222,16 @@ def _send(
         _give_up(worker, ident, "no address could be reached")
 
 
-def _media(worker: Worker, ident: str, address: Address, several: bool) -> bool:
-    """Offer it to the media relay. Where attempts leave by different addresses of ours, each makes
-    its own offer (kemi/writing.py).
+def _media(worker: Worker, ident: str, address: Address, several: bool, asked: str) -> bool:
+    """Offer it to the media relay, with what PBXs ask of that. Where attempts leave by different
+    addresses of ours, each makes its own offer (kemi/writing.py).
     """
     ours = worker.ours
     if not ours.several:
-        return do.media_offer(ident)
-    return several or do.media_offer(ident, ours.media_way(message.received_on(), address.source))
+        return do.media_offer(ident, asked)
+    if several:
+        return True
+    return do.media_offer(ident, asked + ours.media_way(message.received_on(), address.source))
 
 
 def _full(worker: Worker, ident: str, call: Call, verdict: Verdict, facts: Facts) -> None:

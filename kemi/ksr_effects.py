@@ -337,9 +337,11 @@ def is_flagged(number: int) -> bool:
 # -- media -------------------------------------------------------------------------------------
 
 
-def media_offer(call: str, way: str = "") -> bool:
-    """``way``: between which of its interfaces, where it has several."""
-    return KSR.rtpengine.rtpengine_offer(way + _TO_RTPENGINE + call) > 0
+def media_offer(call: str, asked: str = "") -> bool:
+    """``asked``: what else the relay shall do, and between which of its interfaces, where it has
+    several; with a space at the end.
+    """
+    return KSR.rtpengine.rtpengine_offer(asked + _TO_RTPENGINE + call) > 0
 
 
 def media_answer(call: str) -> bool:

@@ -202,6 +202,11 @@ def has_sdp() -> bool:
     return has("multipart/mixed") > 0 and KSR.textops.search_body("application/sdp") > 0
 
 
+def offers_any(codecs: Iterable[str]) -> bool:
+    """Whether the SDP of the message has one of these codecs, by name or by static number."""
+    return any(KSR.sdpops.sdp_with_codecs_by_name(codec) > 0 for codec in codecs)
+
+
 def hides_sdp() -> bool:
     """Whether a body that `has_sdp` did not take speaks of SDP all the same: a multipart of another
     kind, which the media relay cannot read.

@@ -22,7 +22,7 @@ NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 class Plan(NamedTuple):
     """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
     is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full;
-    ``guests``: see Sealed.
+    ``guests``, ``media``: see Sealed.
     """
 
     to: str
@@ -38,6 +38,7 @@ class Plan(NamedTuple):
     keep_display: bool
     emergency: bool
     guests: str = ""
+    media: str = ""
 
 
 def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:

@@ -34,7 +34,8 @@ class Sealed(NamedTuple):
     the direction. ``nameless``: the called side was not told the caller's display name. ``urgent``:
     an emergency call, which goes on without a media relay. ``guests``: addresses, with commas, of
     sides that are no known neighbours but have proved that the call is theirs. ``counted``: it
-    holds a channel of a trunk that has limits.
+    holds a channel of a trunk that has limits. ``media``: the codes (kemi/media.py) of side b and
+    side a with a stroke between, or empty.
     """
 
     call: str
@@ -48,6 +49,7 @@ class Sealed(NamedTuple):
     urgent: bool = False
     guests: str = ""
     counted: bool = False
+    media: str = ""
 
 
 class Sealer:
@@ -120,12 +122,13 @@ class Sealer:
         self._recent[token] = (sip_call_id, sealed)
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
-        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, guests, counted = sealed
+        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, *more = sealed
+        guests, counted, media = more
         bits = offered | nameless << 1 | urgent << 2 | counted << 3
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
-        if guests:
-            uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}\0{guests}"
+        if guests or media:
+            uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}\0{guests}\0{media}"
         box = self.encrypt(head + uris.encode(), sip_call_id.encode())
         text = binascii.b2a_base64(box, newline=False).translate(_URL_SAFE)
         return text.rstrip(b"=").decode()
@@ -147,9 +150,9 @@ class Sealer:
         bits = plain[1]
         offered, nameless, urgent, counted = [bool(bits & 1 << place) for place in range(4)]
         from_a, to_a, from_b, to_b, *more = uris
-        ends, guests = (from_a, to_a, from_b, to_b), more[0] if more else ""
+        ends, (guests, media) = (from_a, to_a, from_b, to_b), more or ("", "")
         call = plain[6:_HEAD].hex()
-        sealed = Sealed(call, crc, offered, *ends, nameless, urgent, guests, counted)
+        sealed = Sealed(call, crc, offered, *ends, nameless, urgent, guests, counted, media)
         self._remember(token, sip_call_id, sealed)
         return sealed
 

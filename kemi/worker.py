@@ -21,6 +21,7 @@ from kemi.host_names import HostNames
 from kemi.journal import Journal
 from kemi.limits import Limits
 from kemi.lookup import Registry
+from kemi.media import code
 from kemi.media_release import MediaRelease
 from kemi.ours import Ours
 from kemi.peers import Peers, only_inside_calls
@@ -61,6 +62,8 @@ class Worker:
         self.registered = Registered(config.snapshot, ksr_effects.log_warning)
         # PBXs that are known by a password, by the name that goes with it
         self.accounts: dict[str, Pbx] = {}
+        # what PBXs ask of the media relay, by their names; those that ask for nothing are left out
+        self.media_codes: dict[str, str] = {}
         self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
@@ -91,6 +94,8 @@ class Worker:
         if self._peers_of != self.registry.version:
             self._peers_of = self.registry.version
             pbxs = tuple(directory.pbxs()) if directory else ()
+            codes = {one.name: code(one.profile) for one in pbxs}
+            self.media_codes = {name: asked for name, asked in codes.items() if asked}
             self.accounts = {one.account.user: one for one in pbxs if one.account is not None}
             self._peers = Peers(self.carriers, pbxs, ksr_message.received_on)
         return self._peers.find(ip)

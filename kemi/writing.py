@@ -10,6 +10,7 @@ from __future__ import annotations
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.facts import Facts
+from kemi.media import flags
 from kemi.plan import Plan, Uris, uris
 from kemi.seal import Sealed, tag_crc
 from kemi.worker import Worker
@@ -30,7 +31,7 @@ def write(
     do.replace_identity_headers(plan.headers)
     crc = tag_crc(facts.from_tag)
     counted = bool(worker.limits.of) and do.is_flagged(do.FLAG_COUNTED)
-    known = not plan.keep_display, plan.emergency, plan.guests, counted
+    known = not plan.keep_display, plan.emergency, plan.guests, counted, plan.media
     sealed = Sealed(ident, crc, offered, *written, *known)
     do.record_route(worker.sealer.token(sealed, facts.call_id))
 
@@ -44,5 +45,6 @@ def write_branch(worker: Worker) -> bool:
     write(worker, ident, plan, facts, written, offered)
     if not offered or not worker.ours.several:
         return True
+    asked = flags(*plan.media.split("/")) if plan.media else ""
     way = worker.ours.media_way(message.received_on(), message.leaves_by())
-    return do.media_offer(ident, way) or plan.emergency
+    return do.media_offer(ident, asked + way) or plan.emergency

@@ -29,6 +29,8 @@ tokens = st.builds(
     st.booleans(),
     st.booleans(),
     st.lists(st.ip_addresses(v=4).map(str), max_size=3).map(",".join),
+    st.booleans(),
+    st.sampled_from(["", "tAUe/", "/tAi"]),
 )
 
 
