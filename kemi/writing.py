@@ -31,8 +31,10 @@ def write(
     do.replace_identity_headers(plan.headers)
     crc = tag_crc(facts.from_tag)
     counted = bool(worker.limits.of) and do.is_flagged(do.FLAG_COUNTED)
-    known = not plan.keep_display, plan.emergency, plan.guests, counted, plan.media
-    sealed = Sealed(ident, crc, offered, *written, *known)
+    nameless, urgent = not plan.keep_display, plan.emergency
+    sealed = Sealed(
+        ident, crc, offered, *written, nameless, urgent, plan.guests, counted, plan.media
+    )
     do.record_route(worker.sealer.token(sealed, facts.call_id))
 
 
