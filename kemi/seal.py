@@ -122,8 +122,8 @@ class Sealer:
         self._recent[token] = (sip_call_id, sealed)
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
-        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent, *more = sealed
-        guests, counted, media = more
+        call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent = sealed[:9]
+        guests, counted, media = sealed[9:]
         bits = offered | nameless << 1 | urgent << 2 | counted << 3
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
