@@ -5,6 +5,7 @@ as a person at its console would, and knows no gateway but by address.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import signal
 import tempfile
@@ -18,7 +19,8 @@ import jinja2
 from gateway.endpoints import g711, tone
 
 HERE = Path(__file__).parent
-BOOT_S, STOP_S, CONSOLE_S = 40, 10, 10
+BOOT_S, STOP_S, CONSOLE_S, TRUNK_S = 40, 10, 10, 20
+_UP = re.compile(r"Status +: OK|portgate/\S+ +\S+ +Avail")
 MUSIC_HZ = tone.EARLY_HZ
 
 _TEMPLATES = jinja2.Environment(
@@ -56,7 +58,8 @@ class Asterisk:
     `direct_media`: it takes itself out of the audio once a call is up. `tells_who`: it says on the
     trunk who answered, and says it anew when a call is transferred (RFC 3325, RFC 4916).
     `transport`: of its trunk; its phones speak UDP. `shows`: the number that its calls out show,
-    else they show the extension.
+    else they show the extension. `login`: user and password with which it registers at the gateway
+    and proves its calls.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class Asterisk:
         tells_who: bool = False,
         transport: str = "udp",
         shows: str = "",
+        login: Mapping[str, str] | None = None,
     ) -> None:
         self.kind, self.root, self.name, self.address = kind, root, name, address
         (root / "srv").mkdir(exist_ok=True)
@@ -92,6 +96,7 @@ class Asterisk:
             tells_who=tells_who,
             transport=transport,
             shows=shows,
+            login=login,
         )
 
     def _write(self, **values: object) -> None:
@@ -140,6 +145,13 @@ class Asterisk:
         assert self._process is not None
         self._process.send_signal(signal.SIGKILL)
         await self._process.wait()
+
+    async def until_trunk_up(self) -> None:
+        """Wait until the gateway has answered its question: what is silent it does not call."""
+        asked = "sip show peer portgate" if self.kind is CHAN_SIP else "pjsip show contacts"
+        async with asyncio.timeout(TRUNK_S):
+            while not _UP.search(await self.says(asked)):
+                await asyncio.sleep(0.1)
 
     async def says(self, command: str) -> str:
         """What its console answers. Raises AsteriskError when it does not."""

@@ -17,7 +17,14 @@ from tests.sip.real_pbxs.asterisk import CHAN_SIP, PJSIP, Asterisk, Kind
 # different people: chan_sip, gone from Asterisk since 21, and PJSIP, over the library pjproject.
 # They differ in all that a gateway meets: headers, re-INVITEs, hold, refusals, timers.
 KINDS: dict[str, Kind] = {"old": CHAN_SIP, "old second": CHAN_SIP, "new": PJSIP}
-HOSTS = {**PBXS, "third": 41, "fourth": 42}
+# PBXs that register, each kind by each transport.
+CLOUDS = {
+    "cloud-chan_sip-udp": 43,
+    "cloud-chan_sip-tcp": 44,
+    "cloud-pjsip-udp": 45,
+    "cloud-pjsip-tcp": 46,
+}
+HOSTS = {**PBXS, "third": 41, "fourth": 42, **CLOUDS}
 # Extension 101 shows its own number, the others that of the city.
 PHONES = {
     "old": {"101": 51, "102": 52},
@@ -25,6 +32,7 @@ PHONES = {
     "new": {"103": 61, "107": 62},
     "third": {"109": 71},
     "fourth": {"109": 71},
+    **{name: {"109": 71} for name in CLOUDS},
 }
 
 
