@@ -55,7 +55,8 @@ async def test_it_is_rung_and_calls_out(
     await Moving(office.stack, NUMBER).until_at(name)
     async with office.pbx(name, kind, transport=name[-3:], shows=NUMBER, login=login) as pbx:
         await until_registered(office, name, 1)
-        await pbx.until_trunk_up()  # strangers hear nothing: it asked in vain until it registered
+        if kind is CHAN_SIP:  # strangers hear nothing: it asked in vain until it had registered
+            await pbx.until_trunk_up()
         async with office.phone("109", at=name) as phone, world.carrier("volga_city") as carrier:
             call = await carrier.calls(NUMBER)
             far = await phone.call()
