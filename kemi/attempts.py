@@ -12,7 +12,7 @@ from typing import NamedTuple
 from carrier_adapters.contract import NEVER_ELSEWHERE, Failure
 from kemi import events
 from kemi import ksr_effects as do
-from kemi.plan import Plan, uris, user_of
+from kemi.plan import Attempt, Plan, uris, user_of
 from kemi.worker import Worker
 from number_registry.call import Rule
 from number_registry.model import Address
@@ -38,7 +38,7 @@ class Pending(NamedTuple):
     PBX), the user of its Request-URI, its address. ``tried``: its number, from 1. ``until``: when
     SET_UP_MS are over, in milliseconds of the steady clock. ``left``: the steps not tried yet.
     ``plans``: one for each trunk where there are several, else none, since then the INVITE itself
-    is written for the only one.
+    is written for the only one. ``asked``: how often the attempt was repeated with credentials.
     """
 
     call: str
@@ -52,21 +52,23 @@ class Pending(NamedTuple):
     at: str = ""
     tried: int = 0
     until: int = 0
+    asked: int = 0
 
     def text(self) -> str:
         """The first three fields are all that a reply needs. No field but the last holds a bar."""
-        call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until = self
+        call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until, asked = self
         steps = ",".join([f"{way} {address.text}" for way, address in left])
         written = _json(plans) if plans else ""
         return (
-            f"{call}|{from_uri}|{to_uri}|{to}|{trunk}|{user}|{steps}|{at}|{tried}|{until}|{written}"
+            f"{call}|{from_uri}|{to_uri}|{to}|{trunk}|{user}|{steps}|{at}|{tried}|{until}|{asked}"
+            f"|{written}"
         )
 
     @classmethod
     def read(cls, text: str) -> Pending:
         """The inverse of `text`, but for the plans' own addresses, which are in the steps."""
-        call, from_uri, to_uri, to, trunk, user, steps, at, tried, until, plans = text.split(
-            "|", 10
+        call, from_uri, to_uri, to, trunk, user, steps, at, tried, until, asked, plans = text.split(
+            "|", 11
         )
         left = [step.split(" ") for step in steps.split(",")] if steps else []
         return cls(
@@ -81,6 +83,7 @@ class Pending(NamedTuple):
             at,
             int(tried),
             int(until),
+            int(asked),
         )
 
 
@@ -100,7 +103,7 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
     """Relay to the next address that can be sent to at all; False when none is left. ``failed``:
     status and Q.850 cause of the attempt before.
     """
-    call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until = pending
+    call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until, _ = pending
     while left:
         (way, address), left = left[0], left[1:]
         tried, at = tried + 1, address.uri
@@ -115,7 +118,7 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
                     left, tried = elsewhere(left, way), tried - 1
                     continue
             to, trunk, user = plan.to, plan.trunk, plan.user
-            worker.attempt = call, plan
+            worker.attempt = Attempt(call, plan)
         wait = silent_ms = worker.config.silent_trunk_ms
         if left:
             now = time.monotonic_ns() // 1_000_000
@@ -127,7 +130,7 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
         pending = Pending(call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until)
         do.remember(pending.text(), again=tried > 1)
         do.patience(wait, NO_SIGN_MS if wait > NO_SIGN_MS else wait)
-        do.watch_invite(branch=bool(plans))
+        do.watch_invite(branch=bool(plans), asks=plan is not None and plan.asks)
         if tried > 1:
             written = _written(plan, from_uri, to_uri) if plan else ("", "")
             events.attempt(worker.journal, call, to, trunk, tried, at, failed, written)
@@ -135,6 +138,19 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
         if do.relay():
             return True
     return False
+
+
+def again(worker: Worker, pending: Pending, plan: Plan, credentials: str) -> bool:
+    """Repeat the attempt under way with this header line."""
+    asked, wait = pending.asked + 1, worker.config.silent_trunk_ms
+    if not pending.left and wait < LAST_TRY_MS:
+        wait = LAST_TRY_MS
+    worker.attempt = Attempt(pending.call, plan, asked, credentials)
+    do.aim(pending.user, Address.parse(pending.at))
+    do.remember(pending._replace(asked=asked).text(), again=True)
+    do.patience(wait, NO_SIGN_MS if wait > NO_SIGN_MS else wait)
+    do.watch_invite(branch=True, asks=True)
+    return do.relay()
 
 
 def with_room(

@@ -27,6 +27,7 @@ class Config:
     redis: str
     key_file: Path
     carriers_folder: Path
+    carrier_secrets: Path
     carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
     media: bool
     ng: str
@@ -41,6 +42,6 @@ class Config:
         if raw.keys() != known:
             missing, unknown = sorted(known - raw.keys()), sorted(raw.keys() - known)
             raise ValueError(f"{path}: missing {missing}, unknown {unknown}")
-        for name in ("snapshot", "journal", "key_file", "carriers_folder"):
+        for name in ("snapshot", "journal", "key_file", "carriers_folder", "carrier_secrets"):
             raw[name] = Path(raw[name])
         return cls(**raw)

@@ -4,7 +4,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from kemi import events
+from kemi import asked, events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.media import flags
@@ -58,6 +58,8 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     """The ACK to a 2xx: it has no answer, and may answer a delayed offer (RFC 3264)."""
     _write(sealed, from_caller)
     do.use_real_contact()
+    if sealed.pace is not None:
+        asked.acknowledge(sealed.pace, sealed.call, from_caller)
     if not _leads_to_neighbour(worker, sealed):
         return
     if worker.config.media and message.has_sdp() and not do.media_answer(sealed.call):
@@ -74,11 +76,13 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
     if not _leads_to_neighbour(worker, sealed):
         do.answer(403, "Forbidden")
         return
+    pace = sealed.pace
+    cseq = asked.number(pace, from_caller) if pace else 0
     if method == "BYE":
         _hang_up(worker, sealed, from_caller, tag)
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
-        _record(worker, method, sealed, from_caller)
+        _record(worker, method, sealed, from_caller, cseq)
         if (
             negotiating
             and message.has_sdp()
@@ -89,8 +93,11 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
             return
         if changed and method == "INVITE":
             do.cancel_as_written()
-    if changed or method != "BYE":
-        do.remember(f"{sealed.call if negotiating else ''}|{changed or '|'}")
+    known = f"{sealed.call if negotiating else ''}|{changed or '|'}"
+    if pace and pace.concerns(from_caller):
+        asked.watch(worker, pace, sealed.call, method, cseq, known)
+    elif changed or method != "BYE":
+        do.remember(known)
         do.watch_request()
     if not do.relay():
         do.answer(503, "Service Unavailable")
@@ -130,8 +137,10 @@ def _refuse(method: str) -> None:
     say(503, "Service Unavailable")
 
 
-def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> None:
-    """What our own BYE must know: the CSeq used, and where the side is to be found from now on."""
+def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool, cseq: int) -> None:
+    """What our own BYE must know: the CSeq used (``cseq``, where the other side has another one
+    than the sender), and where the side is to be found from now on.
+    """
     source, contact = message.source(), message.contact()
     if is_behind_nat(contact, source.ip):
         do.name_real_contact()
@@ -140,7 +149,7 @@ def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool) -> N
         sealed.call,
         side="a" if from_caller else "b",
         method=method,
-        cseq=message.cseq(),
+        cseq=cseq or message.cseq(),
         contact=contact,
         source=source,
     )

@@ -191,8 +191,9 @@ def _send(
             return
         if call.peer.trunk:  # it rings already: counted, whatever the limit says
             worker.limits.take(ident, call.peer.name, call.peer.trunk, urgent=True)
-    (way, address), several = steps[0], len(plans) > 1
+    way, address = steps[0]
     plan = plans[way]
+    several = len(plans) > 1 or plan.asks
     to, trunk, user, emergency, media = plan.to, plan.trunk, plan.user, plan.emergency, plan.media
     _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
     written = uris(plan, own_from, from_user, own_to, to_user)
@@ -204,7 +205,8 @@ def _send(
         do.cancel_as_written()
     else:
         plans = ()
-        write(worker, ident, plan, facts, written, offered)
+        pace = worker.asking.get(call.peer) if worker.asking else None
+        write(worker, ident, plan, facts, written, offered, pace)
         if far_to:
             do.cancel_as_written()
     do.follow_reply_path()

@@ -278,17 +278,16 @@ def cancel_as_written() -> None:
     KSR.tm.t_use_uac_headers()
 
 
-def watch_invite(branch: bool) -> None:
-    """``branch``: each attempt is written in a branch of its own."""
-    KSR.tm.t_on_reply("ksr_invite_reply")
-    KSR.tm.t_on_failure("ksr_invite_failed")
+def watch_invite(branch: bool, asks: bool) -> None:
+    """``branch``: each attempt is written in a branch of its own. ``asks``: for credentials."""
+    if asks:
+        KSR.tm.t_on_reply("ksr_asked_invite_reply")
+        KSR.tm.t_on_failure("ksr_asked_invite_failed")
+    else:
+        KSR.tm.t_on_reply("ksr_invite_reply")
+        KSR.tm.t_on_failure("ksr_invite_failed")
     if branch:
         KSR.tm.t_on_branch("ksr_invite_branch")
-
-
-def watch_registration() -> None:
-    """In the callback of a request of our own: the answers to it."""
-    KSR.tm.t_on_reply("ksr_register_reply")
 
 
 def watch_request() -> None:

@@ -102,6 +102,42 @@ def cseq() -> int:
     return min(int(KSR.pv.gete("$cs") or 0), _CSEQ_MOST)
 
 
+def cseq_asked() -> int:
+    """In a reply callback: the number of the request, as its sender sent it."""
+    return int(KSR.pv.gete("$T_req($cs)") or 0)
+
+
+def method() -> str:
+    """Of a request, or of the request that an answer answers."""
+    return KSR.kx.get_method() or ""
+
+
+def where_to() -> tuple[str, str]:
+    """Request-URI and next hop as they are by now; that may be empty."""
+    return KSR.pv.gete("$ru"), KSR.kx.gete_duri()
+
+
+def readable_challenges(status: int) -> list[str]:
+    """In a failure callback: the challenges of the answer that failed, topmost first."""
+    reads = _PROXY_CHALLENGES if status == 407 else _CHALLENGES
+    return [text for text in map(readable, reads) if text]
+
+
+# One constant name for each, see above; who lists more algorithms lists ours among the first four.
+_CHALLENGES: tuple[Callable[[], str], ...] = (
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[0]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[1]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[2]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[3]))")),
+)
+_PROXY_CHALLENGES: tuple[Callable[[], str], ...] = (
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[0]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[1]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[2]))")),
+    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[3]))")),
+)
+
+
 def contact() -> str:
     return KSR.kx.gete_cturi()
 

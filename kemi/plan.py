@@ -22,7 +22,7 @@ NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 class Plan(NamedTuple):
     """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
     is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full;
-    ``guests``, ``media``: see Sealed.
+    ``guests``, ``media``: see Sealed. ``asks``: it wants credentials.
     """
 
     to: str
@@ -39,6 +39,18 @@ class Plan(NamedTuple):
     emergency: bool
     guests: str = ""
     media: str = ""
+    asks: bool = False
+
+
+class Attempt(NamedTuple):
+    """What is just being relayed: the call's id and how it is written. ``tries``: how often it was
+    repeated with ``credentials``, a header line.
+    """
+
+    call: str
+    plan: Plan
+    tries: int = 0
+    credentials: str = ""
 
 
 def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
@@ -163,6 +175,7 @@ def _by_trunk(
         verdict.shown.plus,
         False,
         verdict.emergency,
+        asks=trunk.auth.kind != "address",
     )
 
 
@@ -185,6 +198,11 @@ def uris(plan: Plan, from_uri: str, from_user: str, to_uri: str, to_user: str) -
     if to_user == plan.to_user:
         to_uri = far_to = ""
     return Uris(from_uri, to_uri, far_from, far_to)
+
+
+def request_uri(request_user: str, address: Address) -> str:
+    """The Request-URI of an attempt, as ksr_effects.aim writes it."""
+    return f"sip:{request_user}@{address.where}"
 
 
 def user_of(uri: str) -> str:

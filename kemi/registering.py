@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from kemi import ksr_answers as answers
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.plan import user_of
@@ -17,7 +18,7 @@ PREFIX = "registrar-"  # beside the snapshot, as gateway/registrations/heard.py 
 def asked() -> None:
     """A REGISTER of our own is about to leave: its answers shall come to `answered`."""
     do.remember(user_of(message.contact()))
-    do.watch_registration()
+    answers.watch_registration()
 
 
 def answered(worker: Worker) -> None:

@@ -14,6 +14,7 @@ from kemi.worker import Worker
 
 # Answers of the far side that must not reach the near one as they are, and what is said instead.
 REDIRECTS_BECOME = (480, "Temporarily Unavailable")
+CHALLENGES = (401, 407)
 CHALLENGES_BECOME = (503, "Service Unavailable")
 # Too long a silence after ringing is a person who does not answer: no other address is tried.
 NO_ANSWER = (408, 480, 487)
@@ -109,9 +110,9 @@ def _far_routes() -> list[str]:
     return routes
 
 
-def invite_failed(worker: Worker) -> None:
+def invite_failed(worker: Worker, refused: bool = False) -> None:
     """Every branch has failed: try the next address where that may help, else tell the caller and
-    close the record.
+    close the record. ``refused``: they ask for credentials, and ours were no good.
     """
     pending = Pending.read(do.remembered())
     status = do.failure_status()
@@ -122,8 +123,9 @@ def invite_failed(worker: Worker) -> None:
     rang = do.is_flagged(do.FLAG_RANG)
     do.unflag(do.FLAG_RANG)  # the next address has yet to ring
     cause = message.q850_cause()
+    meant = CHALLENGES_BECOME[0] if refused else status  # a gateway that does not serve us
     if (
-        is_elsewhere(worker, pending, status, cause)
+        is_elsewhere(worker, pending, meant, cause)
         and not (rang and status in NO_ANSWER)
         and try_next(worker, pending, (status, cause))
     ):
@@ -131,7 +133,7 @@ def invite_failed(worker: Worker) -> None:
     _end(worker, pending.call, "timeout" if status == 408 else "failed", status, cause)
     if 300 <= status < 400:
         do.answer_failed(*REDIRECTS_BECOME)
-    elif status in (401, 407):
+    elif status in CHALLENGES:
         do.answer_failed(*CHALLENGES_BECOME)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from carrier_adapters.loader import load
 from kemi import (
+    asked,
     in_dialog,
     invite,
     ksr_effects,
@@ -154,6 +155,42 @@ class Router:
         try:
             if not writing.write_branch(self.worker):
                 ksr_effects.drop()
+        except Exception as error:
+            ksr_effects.drop()
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_asked_invite_reply(self, msg: Any) -> int:
+        try:
+            asked.invite_reply(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_asked_invite_failed(self, msg: Any) -> int:
+        try:
+            asked.invite_failed(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_asked_reply(self, msg: Any) -> int:
+        try:
+            asked.inside_reply(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_asked_failed(self, msg: Any) -> int:
+        try:
+            asked.inside_failed(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_asked_branch(self, msg: Any) -> int:
+        try:
+            asked.write_branch(self.worker)
         except Exception as error:
             ksr_effects.drop()
             self.failed(error, answering=False)

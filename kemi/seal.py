@@ -15,11 +15,14 @@ from base64 import urlsafe_b64decode
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from kemi.pace import Pace
+
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 VERSION = 1
 RECENT = 4096  # tokens kept opened, twice, about 1 KiB each
 _GET_TAG, _SET_TAG = 0x10, 0x11  # EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG (openssl/evp.h)
-_HEAD = 1 + 1 + 4 + 16  # version, four bits, crc of the tag, call id
+_HEAD = 1 + 1 + 4 + 16  # version, five bits, crc of the tag, call id
+_PACED = 16
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -35,7 +38,7 @@ class Sealed(NamedTuple):
     an emergency call, which goes on without a media relay. ``guests``: addresses, with commas, of
     sides that are no known neighbours but have proved that the call is theirs. ``counted``: it
     holds a channel of a trunk that has limits. ``media``: the codes (kemi/media.py) of side b and
-    side a with a stroke between, or empty.
+    side a with a stroke between, or empty. ``pace``: where a side asks for credentials.
     """
 
     call: str
@@ -50,6 +53,7 @@ class Sealed(NamedTuple):
     guests: str = ""
     counted: bool = False
     media: str = ""
+    pace: Pace | None = None
 
 
 class Sealer:
@@ -123,9 +127,13 @@ class Sealer:
 
     def _seal_token(self, sealed: Sealed, sip_call_id: str) -> str:
         call, crc, offered, from_a, to_a, from_b, to_b, nameless, urgent = sealed[:9]
-        guests, counted, media = sealed[9:]
+        guests, counted, media, pace = sealed[9:]
         bits = offered | nameless << 1 | urgent << 2 | counted << 3
+        if pace is not None:
+            bits |= _PACED
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
+        if pace is not None:
+            head += _paced(pace)
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
         if guests or media:
             uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}\0{guests}\0{media}"
@@ -145,16 +153,31 @@ class Sealer:
         plain = self.decrypt(box, sip_call_id.encode())
         if plain is None or plain[0] != VERSION:
             return None
-        uris = plain[_HEAD:].decode().split("\0") if len(plain) > _HEAD else ("", "", "", "")
-        crc = int.from_bytes(plain[2:6], "big")
-        bits = plain[1]
+        crc, bits, rest, pace = int.from_bytes(plain[2:6], "big"), plain[1], plain[_HEAD:], None
+        if bits & _PACED:
+            pace, rest = _read_pace(rest)
+        uris = rest.decode().split("\0") if rest else ("", "", "", "")
         offered, nameless, urgent, counted = [bool(bits & 1 << place) for place in range(4)]
         from_a, to_a, from_b, to_b, *more = uris
         ends, (guests, media) = (from_a, to_a, from_b, to_b), more or ("", "")
         call = plain[6:_HEAD].hex()
-        sealed = Sealed(call, crc, offered, *ends, nameless, urgent, guests, counted, media)
+        sealed = Sealed(call, crc, offered, *ends, nameless, urgent, guests, counted, media, pace)
         self._remember(token, sip_call_id, sealed)
         return sealed
+
+
+def _paced(pace: Pace) -> bytes:
+    towards, carrier, trunk, first, tries = pace
+    head = b"%c%b" % ((towards == "b") << 7 | tries, (first + 1).to_bytes(5, "big"))
+    return head + f"{carrier}/{trunk}\0".encode()
+
+
+def _read_pace(rest: bytes) -> tuple[Pace, bytes]:
+    """The pace, and what comes after it."""
+    names, _, after = rest[6:].partition(b"\0")
+    carrier, _, trunk = names.decode().partition("/")
+    first, tries = int.from_bytes(rest[1:6], "big") - 1, rest[0] & 0x7F
+    return Pace("b" if rest[0] & 0x80 else "a", carrier, trunk, first, tries), after
 
 
 def tag_crc(tag: str) -> int:

@@ -24,11 +24,12 @@ from kemi.lookup import Registry
 from kemi.media import code
 from kemi.media_release import MediaRelease
 from kemi.ours import Ours
+from kemi.pace import Pace
 from kemi.peers import Peers, only_inside_calls
-from kemi.plan import Plan
+from kemi.plan import Attempt
 from kemi.registered import Registered
 from kemi.seal import Sealer
-from number_registry.call import Peer
+from number_registry.call import Peer, Side
 from number_registry.directory import Directory, MemoryDirectory
 from number_registry.model import Pbx
 from number_registry.names import NO_NAMES
@@ -69,7 +70,10 @@ class Worker:
         self._generation_path = config.snapshot / GENERATION_FILE
         self._generation = generation(self._generation_path)
         self._next_check = self._next_refresh = 0.0
-        self.attempt: tuple[str, Plan]  # what this process is just relaying: call id, and how
+        self.attempt: Attempt  # what this process is just relaying
+        self.inside: tuple[int, str, str]  # CSeq, method and credentials of a request just relayed
+        self.asking = asking(self.carriers)
+        self.said: dict[str, float] = {}  # until when a complaint is not repeated
 
     def directory(self) -> Directory:
         """The registry to decide with, fresh within 25 ms. An empty one only until the first
@@ -104,6 +108,15 @@ class Worker:
         """Whether this is the address of a neighbour, one that sends no calls included."""
         return self._peers.knows(host) or host in self.inside_calls
 
+    def secret(self, name: str) -> str:
+        """The secret of this name as it is now, empty where there is none. Read from its file with
+        each challenge, so that a new one counts at once.
+        """
+        try:
+            return (self.config.carrier_secrets / name).read_text("utf-8").rstrip("\r\n")
+        except (OSError, ValueError):
+            return ""
+
     def _reload_carriers(self) -> None:
         """Put changed carriers' files to work; a broken one keeps what was there before. About 1
         ms a file.
@@ -132,6 +145,7 @@ class Worker:
         self.carriers, refused = resolved(self._loaded, self._names.known)
         self.inside_calls = only_inside_calls(self.carriers, self._names.known)
         self.limits = Limits(self.carriers)
+        self.asking = asking(self.carriers)
         self._peers_of = -1
         for said in refused:
             ksr_effects.log_warning(f"calls are not taken by name: {said}")
@@ -151,6 +165,18 @@ class Worker:
             path.with_name("." + path.name).rename(path)
         except OSError as error:
             ksr_effects.log_warning(f"carriers are reloaded, but nobody can be told: {error}")
+
+
+def asking(carriers: Mapping[str, Carrier]) -> dict[Peer, Pace]:
+    """The trunks that may ask for credentials inside calls that they bring, with the pace of the
+    requests to them.
+    """
+    return {
+        Peer(Side.CARRIER, carrier.name, trunk.name): Pace("a", carrier.name, trunk.name)
+        for carrier in carriers.values()
+        for trunk in carrier.trunks
+        if trunk.auth.kind != "address"
+    }
 
 
 def generation(path: Path) -> int:

@@ -103,10 +103,6 @@ def notes(carrier: Carrier) -> list[str]:
     """What a carrier declares that this gateway does not do yet, in words."""
     found = []
     for trunk in carrier.trunks:
-        if trunk.auth.kind != "address":
-            found.append(
-                f"trunk {trunk.name}: digest is not done yet, a call out that is challenged fails"
-            )
         if trunk.serves == "sims":
             found.append(
                 f"trunk {trunk.name} brings calls that SIMs make, which are not carried yet: "

@@ -48,7 +48,8 @@ request_route {{
     xlog("L_INFO", "ASKED $rm cseq=$cs by=$si contact=$ct expires=$hdr(Expires) $var(shown)\\n");
     if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
     if (is_method("ACK")) {{
-        if (has_totag() && loose_route()) t_relay(); else t_check_trans();
+        t_check_trans();  # the end of one to a challenge
+        if (has_totag() && loose_route()) t_relay();
         exit;
     }}
     if (is_method("REGISTER")) {{
@@ -61,6 +62,7 @@ request_route {{
     }}
     if ($si == "{gateway}" && $rm =~ "^({challenges})$") {{
         if (!pv_proxy_authenticate("{realm}", "{password}", "0")) {{
+            t_newtran();
             proxy_challenge("{realm}", "1");
             exit;
         }}
@@ -76,7 +78,7 @@ request_route {{
         $du = "sip:{behind}:5060";
     }} else {{
         $ru = "sip:{user}@{domain}";
-        if (!lookup("location")) {{ sl_send_reply("480", "Not registered"); exit; }}
+        if (!lookup("location")) $ru = "sip:" + $tU + "@{gateway}:5060";
     }}
     t_relay();
 }}

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kemi.pace import MOST_TRIES, Pace
 from kemi.seal import NONCE_BYTES, Sealed, Sealer, tag_crc
 
 KEY = os.urandom(32)
@@ -31,6 +32,15 @@ tokens = st.builds(
     st.lists(st.ip_addresses(v=4).map(str), max_size=3).map(",".join),
     st.booleans(),
     st.sampled_from(["", "tAUe/", "/tAi"]),
+    st.none()
+    | st.builds(
+        Pace,
+        st.sampled_from("ab"),
+        st.from_regex("[a-z][a-z0-9_]{0,20}", fullmatch=True),
+        st.from_regex("[a-z][a-z0-9_-]{0,20}", fullmatch=True),
+        st.integers(-1, 2**32 - 1),
+        st.integers(0, MOST_TRIES),
+    ),
 )
 
 
