@@ -35,12 +35,14 @@ class InternalPorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     demo_net is the first three numbers of a loopback /24 ("127.X.Y") for the demo company's
     carriers and PBXs: two stacks on one machine must not answer for each other's endpoints.
+    ng_before: of the media relay that goes on with the calls it has, 0 where there is none.
     """
 
     ng: Port
     rtp_min: Port
     rtp_max: Port
     demo_net: Annotated[str, msgspec.Meta(pattern=r"^127\.\d{1,3}\.\d{1,3}\Z")]
+    ng_before: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
 
 
 def _number(path: Path, salt: str) -> int:
@@ -112,18 +114,32 @@ def settle(home: Home, free: Callable[[int], bool] = udp_free) -> InternalPorts:
     To be called while the stack is down: a running rtpengine holds its own ng port.
     """
     if home.ports.exists():
-        ports = load(home)
+        ports = msgspec.structs.replace(load(home), ng_before=0)
         if not free(ports.ng):
             ports = msgspec.structs.replace(ports, ng=plan(home.path, others(home), free).ng)
     else:
         ports = plan(home.path, others(home), free)
+    _write(home, ports)
+    (home.run / "home").write_text(str(home.path), "utf-8")  # where others look for our claim
+    return ports
+
+
+def hand_over(home: Home, ports: InternalPorts) -> InternalPorts:
+    """Ports for a second media relay beside the one that runs. Its audio ports are others: two
+    rtpengines on one address give the same port away twice, and nobody notices but the callers.
+    """
+    new = plan(home.path, [*others(home), ports], udp_free)
+    new = msgspec.structs.replace(new, ng_before=ports.ng)
+    _write(home, new)
+    return new
+
+
+def _write(home: Home, ports: InternalPorts) -> None:
     text = (
         "# Chosen at the first `up`; remove this file while the stack is down to choose anew.\n"
         f"ng = {ports.ng}\nrtp_min = {ports.rtp_min}\nrtp_max = {ports.rtp_max}\n"
-        f'demo_net = "{ports.demo_net}"\n'
+        f'demo_net = "{ports.demo_net}"\nng_before = {ports.ng_before}\n'
     )
     beside = home.ports.with_name(".ports.toml.new")
     beside.write_text(text, "utf-8")
     beside.replace(home.ports)  # an `up` that is killed here leaves the old file or the new one
-    (home.run / "home").write_text(str(home.path), "utf-8")  # where others look for our claim
-    return ports

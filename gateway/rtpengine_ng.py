@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 Value: TypeAlias = "int | bytes | str | Sequence[Value] | Mapping[str, Value]"
+
+_Given = TypeVar("_Given")
 
 TRY_S = (0.3, 0.7, 1.5)  # how long each sending of one request is waited for
 # A reply is one datagram of at most 65,507 bytes; a call id of 32 digits takes 35 of them.
@@ -97,10 +99,14 @@ class _Replies(asyncio.DatagramProtocol):
 
 
 class Ng:
-    """A client of one rtpengine: `async with Ng("127.0.0.1", 2223) as ng: await ng.ping()`."""
+    """A client of one rtpengine: `async with Ng("127.0.0.1", 2223) as ng: await ng.ping()`.
 
-    def __init__(self, host: str, port: int) -> None:
+    ``before``: one that goes on with the calls it has; it is asked too, until it does not answer.
+    """
+
+    def __init__(self, host: str, port: int, before: Ng | None = None) -> None:
         self._address = (host, port)
+        self._before = before
         self._cookies = (f"{secrets.token_hex(4)}_{n}".encode() for n in itertools.count())
         self._replies = _Replies()
         self._transport: asyncio.DatagramTransport | None = None
@@ -110,11 +116,27 @@ class Ng:
         self._transport, _ = await loop.create_datagram_endpoint(
             lambda: self._replies, remote_addr=self._address
         )
+        if self._before is not None:
+            await self._before.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._transport is not None:
             self._transport.close()
+        if self._before is not None:
+            await self._before.__aexit__()
+
+    async def _of_before(
+        self, question: Callable[[Ng], Awaitable[_Given]], else_: _Given
+    ) -> _Given:
+        if self._before is None:
+            return else_
+        try:
+            return await question(self._before)
+        except NgTimeoutError:
+            await self._before.__aexit__()
+            self._before = None  # its last call is over
+            return else_
 
     async def ask(self, command: str, **parameters: Value) -> dict[str, Any]:
         """One request. `call_id="x"` is sent as `call-id`.
@@ -155,7 +177,8 @@ class Ng:
     async def calls(self, most: int = LIST_MOST) -> list[str]:
         """Call ids that rtpengine knows, at most `most` of them: as many, and there may be more."""
         reply = await self.ask("list", limit=most)
-        return [str(id) for id in reply.get("calls", [])]
+        older = await self._of_before(lambda ng: ng.calls(most), [])
+        return [*(str(id) for id in reply.get("calls", [])), *older]
 
     async def knows(self, call_id: str) -> bool:
         """Whether rtpengine has this call."""
@@ -164,7 +187,7 @@ class Ng:
         except NgTimeoutError:
             raise
         except NgError:
-            return False
+            return await self._of_before(lambda ng: ng.knows(call_id), False)
         return True
 
     async def query(self, call_id: str) -> dict[str, Any]:
@@ -174,3 +197,4 @@ class Ng:
     async def delete(self, call_id: str) -> None:
         """End the call's media. One that rtpengine does not have is fine: it answers "warning"."""
         await self.ask("delete", call_id=call_id)
+        await self._of_before(lambda ng: ng.delete(call_id), None)

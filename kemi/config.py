@@ -14,7 +14,8 @@ from typing import Any
 class Config:
     """``us``: the host that others see in our addresses. ``addresses``: all that we listen on, with
     the interface of the media relay that belongs to each; empty where ``address`` is the only one.
-    ``ng``: rtpengine's control port. Timers are in milliseconds.
+    ``ng``: rtpengine's control port; ``ng_before``: of one that goes on with older calls.
+    Timers are in milliseconds.
     """
 
     us: str
@@ -31,6 +32,7 @@ class Config:
     carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
     media: bool
     ng: str
+    ng_before: str
     no_answer_ms: int
     silent_trunk_ms: int
 

@@ -30,6 +30,7 @@ IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party
 FOREIGN_HEADERS = (*IDENTITY_HEADERS, "Route")
 _TO_RTPENGINE = "trust-address replace-origin replace-session-connection ICE=remove call-id="
 HOPS = 70
+RELAY_BEFORE = 2  # as kamailio.cfg numbers it
 ALLOW = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO\r\n"
 
 
@@ -341,6 +342,11 @@ def media_offer(call: str, asked: str = "") -> bool:
     several; with a space at the end.
     """
     return KSR.rtpengine.rtpengine_offer(asked + _TO_RTPENGINE + call) > 0
+
+
+def media_of_before() -> None:
+    """What follows for this message is for the relay that was there before the last restart."""
+    KSR.rtpengine.set_rtpengine_set(RELAY_BEFORE)
 
 
 def media_answer(call: str) -> bool:

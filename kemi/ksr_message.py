@@ -90,6 +90,10 @@ def method_and_source() -> tuple[str, str]:
     return kx.get_method() or "", kx.get_srcip() or ""
 
 
+def call_id() -> str:
+    return KSR.kx.get_callid() or ""
+
+
 def has_to_tag() -> bool:
     return KSR.siputils.has_totag() > 0
 
@@ -285,6 +289,11 @@ def route_token() -> tuple[str, str, str]:
         return "", "", ""
     token = rest.partition(";")[0].rstrip(">")
     return token, KSR.kx.get_callid() or "", KSR.pv.gete("$ft")
+
+
+def answered_method() -> str:
+    """Method of the request that the answer at hand belongs to."""
+    return KSR.kx.get_method() or ""
 
 
 def next_hop() -> str:

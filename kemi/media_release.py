@@ -13,10 +13,13 @@ SMALLEST_BUFFER = 1  # the kernel makes its minimum of it: answers nobody reads 
 
 
 class MediaRelease:
-    """One per process. ``address``: ``udp:127.0.0.1:2223``, rtpengine's ng port."""
+    """One per process. ``address``: ``udp:127.0.0.1:2223``, rtpengine's ng port; ``before``: of one
+    that goes on with the calls it has, told as well, since nobody remembers which has which.
+    """
 
-    def __init__(self, address: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, address: str, warn: Callable[[str], None], before: str = "") -> None:
         host, _, port = address.removeprefix("udp:").rpartition(":")
+        self._before = MediaRelease(before, lambda text: None) if before else None
         self._warn = warn
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALLEST_BUFFER)
@@ -38,6 +41,10 @@ class MediaRelease:
             # Refused: what was sent before found nobody. Either way this one is not delivered.
             self.lost += 1
             self._warn(f"media relay: {self.lost} releases were lost, the last: {error}")
+        if self._before is not None:
+            self._before.release(call, called_tag)
 
     def close(self) -> None:
         self._socket.close()
+        if self._before is not None:
+            self._before.close()

@@ -4,14 +4,18 @@ failures tried elsewhere.
 
 from __future__ import annotations
 
+import time
+
 from kemi import events
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, is_elsewhere, try_next
 from kemi.facts import Source
 from kemi.nat import is_behind_nat
+from kemi.seal import Sealed
 from kemi.worker import Worker
 
+OF_BEFORE_S = 60.0  # as long as a transaction may outlive its ring time (max_inv_lifetime)
 # Answers of the far side that must not reach the near one as they are, and what is said instead.
 REDIRECTS_BECOME = (480, "Temporarily Unavailable")
 CHALLENGES = (401, 407)
@@ -54,6 +58,58 @@ def _answered(worker: Worker, call: str, status: int, contact: str, source: Sour
         source=source,
         sock=worker.ours.socket(source.proto),
     )
+
+
+def of_before(worker: Worker) -> bool:
+    """An answer to an INVITE that the Kamailio before this one had sent on: no transaction knows
+    it, and the caller is still waiting. Its second Via says where it goes, as for a proxy that
+    keeps no state (RFC 3261, section 16.11). True where it shall.
+
+    Only from neighbours, only as long as such a call can still be waiting; one that makes a dialog
+    must carry our token, which tells all that the transaction would have known.
+    """
+    waiting_s = worker.config.no_answer_ms / 1000 + OF_BEFORE_S
+    if time.monotonic() - worker.started > waiting_s:
+        return False
+    ip = message.source_ip()
+    if worker.peer(ip) is None and not worker.knows(ip):
+        return False
+    if message.answered_method() != "INVITE":
+        return False
+    status = message.status()
+    if status >= 300 or status == 100:
+        return status >= 300
+    token = next((part for part in map(_token, message.record_routes()) if part), "")
+    sealed = worker.sealer.read(token, message.call_id()) if token else None
+    if sealed is None:
+        return False
+    if sealed.from_a:
+        do.write_from(sealed.from_a)
+    if sealed.to_a:
+        do.write_to(sealed.to_a)
+    contact, source = message.readable(message.contact), message.source()
+    if is_behind_nat(contact, source.ip):
+        do.name_real_contact()
+    if status >= 200:
+        _answered(worker, sealed.call, status, contact, source)
+    else:
+        events.ring(worker.journal, sealed.call, status)
+    _media_of_before(worker, sealed)
+    return True
+
+
+def _token(route: str) -> str:
+    return route.partition(";pg=")[2].partition(";")[0].rstrip(">")
+
+
+def _media_of_before(worker: Worker, sealed: Sealed) -> None:
+    if not worker.config.media or not message.has_sdp():
+        return
+    if worker.config.ng_before:
+        do.media_of_before()
+    done = do.media_answer(sealed.call) if sealed.offered else do.media_offer(sealed.call)
+    if not done:
+        do.log_error(f"call {sealed.call}: the media relay did not take the SDP of an answer")
 
 
 def dialog_reply(worker: Worker) -> None:

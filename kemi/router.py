@@ -120,6 +120,8 @@ class Router:
 
     def _invite(self, peer: Peer) -> None:
         facts = ksr_message.facts()
+        if self.worker.holding and facts.proto == "udp":
+            return  # sent again in half a second (RFC 3261, 17.1.1.2), to the Kamailio that comes
         if self.worker.ours.is_us(facts.ip, facts.port):
             ksr_effects.answer(482, "Loop Detected")  # a PBX whose address is our own
         else:
@@ -130,7 +132,7 @@ class Router:
         Via, for anybody and to anywhere: it is dropped (RFC 6026).
         """
         try:
-            if not ksr_effects.matches_transaction():
+            if not ksr_effects.matches_transaction() and not replies.of_before(self.worker):
                 ksr_effects.drop()
         except Exception as error:
             self.failed(error, answering=False)

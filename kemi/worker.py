@@ -40,6 +40,8 @@ CARRIERS_CHECK_S = 0.25
 REFRESH_S = 0.01
 # touched beside the snapshot when carriers' files were put to work
 GENERATION_FILE = "carriers.generation"
+# there while Kamailio is about to be restarted (gateway/stack/handover.py)
+HOLDING_FILE = "holding"
 # and beside it, each worker says what it took
 TAKEN_PREFIX = "carriers.taken-"
 
@@ -56,7 +58,11 @@ class Worker:
         self.registry = Registry(config.snapshot, config.redis, ksr_effects.log_warning)
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
-        self.media = MediaRelease(config.ng, ksr_effects.log_warning) if config.media else None
+        self.media = (
+            MediaRelease(config.ng, ksr_effects.log_warning, config.ng_before)
+            if config.media
+            else None
+        )
         self.ours = Ours(config)
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._names = HostNames(config.snapshot, ksr_effects.log_warning)
@@ -69,6 +75,9 @@ class Worker:
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
         self._generation = generation(self._generation_path)
+        self._holding_path = config.snapshot / HOLDING_FILE
+        self.holding = False  # new calls are not taken now: this Kamailio is about to be restarted
+        self.started = time.monotonic()
         self._next_check = self._next_refresh = 0.0
         self.attempt: Attempt  # what this process is just relaying
         self.inside: tuple[int, str, str]  # CSeq, method and credentials of a request just relayed
@@ -93,6 +102,7 @@ class Worker:
             self._reload_carriers()
             self._follow_names()
             self.health.refresh()
+            self.holding = self._holding_path.exists()
             self.registry.say_corruption()
         directory = self.registry.refresh()
         if self._peers_of != self.registry.version:

@@ -38,6 +38,12 @@ async def reap(
         writer = Writer(home.journal)
         stack.callback(writer.close)
         relay = settings.media.relay
-        ng = await stack.enter_async_context(Ng(NG_HOST, ports.ng)) if relay else None
+        ng = await stack.enter_async_context(_relay(ports)) if relay else None
         control = Control(KamailioRpc(home.kamailio_rpc), ng, writer)
         await Reaper(lambda: live.calls, control, ng, limits).run(stop, trustworthy)
+
+
+def _relay(ports: InternalPorts) -> Ng:
+    """The relay; and the one before, as long as it has calls."""
+    before = Ng(NG_HOST, ports.ng_before) if ports.ng_before else None
+    return Ng(NG_HOST, ports.ng, before)

@@ -8,7 +8,8 @@ there goes on.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+import socket
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,8 @@ def changes(source: Path, at_work: Path) -> list[Change]:
     return sorted(found, key=lambda change: change.name)
 
 
-def put(
-    wanted: Sequence[Change], source: Path, at_work: Path, overrides: Overrides, listens: str
-) -> Outcome:
-    """Check each changed file and copy those that pass. `listens`: the address that Kamailio
-    listens on.
-    """
+def put(wanted: Sequence[Change], source: Path, at_work: Path, overrides: Overrides) -> Outcome:
+    """Check each changed file and copy those that pass."""
     outcome = Outcome()
     changed = {change.name for change in wanted}
     standing = {path.stem for path in loader.files(at_work)} - changed
@@ -63,7 +60,7 @@ def put(
         text = path.read_bytes()
         report = checking.report(source, change.name, overrides, standing)
         if report["ok"]:
-            _refuse_foreign_address(report, path, listens)
+            _refuse_foreign_address(report, path, overrides.get(change.name, {}))
         if report["ok"] and path.read_bytes() != text:
             _refuse(report, "", "the file was changed while it was checked", "Apply it again")
         if report["ok"]:
@@ -81,12 +78,27 @@ def _refuse(report: Report, where: str, what: str, mend: str) -> None:
     report["findings"].append(finding)
 
 
-def _refuse_foreign_address(report: Report, path: Path, listens: str) -> None:
-    for trunk in loader.load_file(path).trunks:
-        if trunk.receives_on not in ("", listens):
-            what = f"receives_on is {trunk.receives_on}, the gateway listens on {listens} only"
-            mend = "Leave receives_on out, or set sip.address in portgate.toml and restart"
-            _refuse(report, f"trunk {trunk.name}", what, mend)
+def _refuse_foreign_address(report: Report, path: Path, override: Mapping[str, Any]) -> None:
+    """One that this machine does not have would be listened on for nothing."""
+    for trunk in loader.load_file(path, override).trunks:
+        for field_of_ours, address in (
+            ("receives_on", trunk.receives_on),
+            ("media_on", trunk.media_on),
+        ):
+            if address and not is_here(address):
+                what = f"{field_of_ours} is {address}, which no interface of this machine has"
+                mend = "See ./portgate network plan, or `ip address`"
+                _refuse(report, f"trunk {trunk.name}", what, mend)
+
+
+def is_here(address: str) -> bool:
+    """Whether this machine has the address now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def _copy(text: bytes, target: Path) -> None:

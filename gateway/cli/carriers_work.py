@@ -21,15 +21,21 @@ from gateway.home import Home
 from gateway.stack import adapters, control
 from gateway.stack.problems import Problem, StackError
 
+HAND_OVER_S = 60.0  # a second media relay, and a restart of Kamailio
 OUTSIDE = "79161234567"  # who calls, and is called, in a test call
 
 
 def places(home: Home) -> dict[str, Any]:
-    """This installation's own addresses of carriers: those the gateway runs with, or is set to."""
+    """This installation's own addresses of carriers: those the gateway runs with, and those it is
+    set to since.
+    """
+    places: dict[str, Any] = {}
     if home.kemi_json.exists():
         found: dict[str, Any] = msgspec.json.decode(home.kemi_json.read_bytes())
-        return dict(found["carrier_overrides"])
-    return dict(msgspec.to_builtins(this_settings(home).carriers.overrides))
+        places = dict(found["carrier_overrides"])
+    for carrier, trunks in msgspec.to_builtins(this_settings(home).carriers.overrides).items():
+        places[carrier] = {**places.get(carrier, {}), **trunks}
+    return places
 
 
 def _named(folder: Path, name: str | None) -> list[str]:
@@ -140,8 +146,9 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     if only_plan:
         _plan(wanted, as_json)
     control.ask(home, {"do": "status"})  # says how to start the stack when it does not run
-    outcome = work.put(wanted, source, home.carriers, places(home), settings.sip.address)
+    outcome = work.put(wanted, source, home.carriers, places(home))
     sip = (settings.sip.address, settings.sip.port)
+    moved = control.ask(home, {"do": "addresses"}, HAND_OVER_S)
     told = asyncio.run(workers.tell(home, sip)) if outcome.done else []
     known = work.loaded(home.carriers, places(home))
     added = asyncio.run(_register(home, known))
@@ -152,8 +159,12 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     if as_json:
         print_json({"applied": [{"change": one.sign, "name": one.name} for one in outcome.done],
                     "refused": outcome.refused, "registered": added, "workers": told,
+                    "addresses": moved,
                     "notes": notes, "lacks": told_lacks})  # fmt: skip
     else:
+        if moved["away_s"] is not None:
+            click.echo(f"Listening on {', '.join(moved['sip'])}: Kamailio was restarted, away for "
+                       f"{moved['away_s']:.1f} s; calls went on")  # fmt: skip
         _say(outcome, told, added, notes, source)
         for name, some in lacks.items():
             for lack in some:

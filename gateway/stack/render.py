@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str,
         "media_timeout_s": settings.media.timeout_s,
         "ng_port": ports.ng,
         "ng_socket": f"udp:127.0.0.1:{ports.ng}",
+        "ng_before": f"udp:127.0.0.1:{ports.ng_before}" if ports.ng_before else "",
         "rtp_min": ports.rtp_min,
         "rtp_max": ports.rtp_max,
         "demo_net": ports.demo_net,
@@ -102,6 +104,23 @@ def own_addresses(home: Home, settings: Settings) -> own.Own:
     carriers = loader.load(home.carriers, overrides).carriers
     trunks = [trunk for name in sorted(carriers) for trunk in carriers[name].trunks]
     return own.own(trunks, settings.sip.address, settings.media.address)
+
+
+def own_addresses_rendered(home: Home) -> own.Own | None:
+    """Ours that the running services were told of; None where nothing is rendered yet."""
+    try:
+        kemi = json.loads(home.kemi_json.read_text("utf-8"))
+        relay = home.rtpengine_conf.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    media_of = kemi["addresses"] or {kemi["address"]: own.MAIN}
+    shown = re.search(r"(?m)^interface = (.+)$", relay)
+    names = [
+        part.partition("!")[0].rpartition("/") for part in (shown[1] if shown else "").split(";")
+    ]
+    media = {name or own.MAIN: address for name, _, address in names}
+    others = sorted(media_of.keys() - {kemi["address"]})
+    return own.Own((kemi["address"], *others), media, media_of)
 
 
 def _environment(role: str) -> jinja2.Environment:

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from gateway import ports as internal
+from gateway import settings as configured
 from gateway import tls
 from gateway.home import Home
 from gateway.settings import Settings
@@ -30,6 +31,7 @@ from gateway.stack import (
     facts,
     folders,
     graph,
+    handover,
     preflight,
     render,
     state,
@@ -108,6 +110,8 @@ class Stack:
         self.env = env
         self.stop_asked = asyncio.Event()
         self.ready = False
+        self._handing_over = asyncio.Lock()
+        self._draining: set[asyncio.Task[None]] = set()
         self._log_file = (home.log / "supervisor.log").open("a", encoding="utf-8", buffering=1)
 
     def log(self, text: str) -> None:
@@ -132,6 +136,8 @@ class Stack:
             status = await self._live(stack, began)
         finally:
             was_ready, self.ready = self.ready, False
+            for task in self._draining:
+                task.cancel()
             await self.supervisor.stop()
             follower.cancel()
             undertaker.cancel()
@@ -200,6 +206,44 @@ class Stack:
         changed = render.render(self.home, self.settings, self.ports, roles)
         self.log(f"configuration of {', '.join(sorted(roles))}: {len(changed)} files changed")
 
+    async def take_addresses(self) -> dict[str, Any]:
+        """Listen where the carriers at work need it now, with calls going on. Says which addresses
+        there are, and for how many seconds there was no Kamailio; null where nothing had to change.
+        """
+        async with self._handing_over:
+            before = render.own_addresses_rendered(self.home)
+            fresh = steps.with_demo_places(
+                self.home, configured.load(self.home.path, self.env), self.ports
+            )
+            self.settings = msgspec.structs.replace(
+                self.settings, carriers=fresh.carriers, network=fresh.network
+            )
+            ours = render.own_addresses(self.home, self.settings)
+            told = {"sip": list(ours.sip), "media": ours.media, "away_s": None}
+            if ours == before:
+                return told
+            former, old = None, self.ports.ng
+            if self.settings.media.relay and (before is None or ours.media != before.media):
+                former = await self._second_relay()
+            away = await handover.restart_kamailio(
+                self.supervisor, self.home.snapshot, lambda: self._render({"kamailio"})
+            )
+            self.log(f"addresses {', '.join(ours.sip)}: {away:.2f} s without Kamailio")
+            await handover.restart(self.supervisor, "gateway")
+            if former is not None:
+                longest = float(self.settings.calls.longest_s)
+                ending = handover.drain(former, old, self.supervisor.end, longest)
+                self._draining.add(asyncio.create_task(ending))
+            return {**told, "away_s": round(away, 3)}
+
+    async def _second_relay(self) -> child.Child:
+        """Gives the one before."""
+        self.ports = internal.hand_over(self.home, self.ports)
+        self._render({"rtpengine"})
+        every = services(self.home, self.settings, self.ports, self.env)
+        (relay,) = (one for one in every if one.name == "rtpengine")
+        return await self.supervisor.replace(relay)
+
     async def _bury(self) -> None:
         undertaker = child.Undertaker()
         while True:
@@ -221,13 +265,15 @@ class Stack:
         }
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request: status, stop, restart."""
+        """Answer one request: status, stop, restart, addresses."""
         match request["do"]:
             case "status":
                 return await self.look()
             case "stop":
                 self.stop_asked.set()
                 return {"stopping": os.getpid()}
+            case "addresses":
+                return await self.take_addresses()
             case "restart":
                 name = request["service"]
                 if name not in self.supervisor.children:
@@ -236,7 +282,9 @@ class Stack:
                 await self.supervisor.restart(name)
                 return {"restarting": name}
             case other:
-                return {"error": f"unknown request {other!r}; known: status, stop, restart"}
+                return {
+                    "error": f"unknown request {other!r}; known: status, stop, restart, addresses"
+                }
 
 
 def _many_descriptors() -> None:

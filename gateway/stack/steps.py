@@ -61,7 +61,7 @@ def bring_carriers(home: Home, settings: Settings, report: Report) -> None:
         return
     overrides = msgspec.to_builtins(settings.carriers.overrides)
     with step(report, "carriers' files"):
-        outcome = work.put(wanted, source, home.carriers, overrides, settings.sip.address)
+        outcome = work.put(wanted, source, home.carriers, overrides)
     for refused in outcome.refused:
         for finding in refused["findings"]:
             what, mend = checking.said(finding, refused["file"])

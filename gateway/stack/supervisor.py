@@ -36,6 +36,7 @@ class Supervisor:
         self._log = log
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._asked: set[str] = set()
+        self._former: list[Child] = []
         self._stopping = False
 
     # --- one service --------------------------------------------------------------------------
@@ -74,6 +75,9 @@ class Supervisor:
         noted = [
             state.Noted(name, child.identity.pid, child.identity.started)
             for name, child in self.children.items()
+        ] + [
+            state.Noted(f"{child.service.name} before", child.identity.pid, child.identity.started)
+            for child in self._former
         ]
         state.write(self.home, state.State(processes.boot_id(), me, noted, self._overrides))
 
@@ -121,6 +125,35 @@ class Supervisor:
         self._asked.add(name)
         await child.stop()
 
+    async def replace(self, service: Service) -> Child:
+        """Start a successor beside a service that runs, and keep that alive from now on; returns
+        the one before, which goes on until it is stopped. Raises ServiceFailed, and then the one
+        before is kept as it was.
+        """
+        name, log = service.name, self.home.log / f"{service.name}.log"
+        size = log.stat().st_size
+        child = await Child.start(service, log)
+        try:
+            await child.ready()
+        except NotReady as error:
+            await child.stop()
+            why = "\n    ".join([str(error), *last_lines(log, size)])
+            raise ServiceFailed(Problem(f"{name} did not start anew", why, "")) from error
+        former, keeper = self.children[name], self._keepers[name]
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        self.services[name], self.children[name] = service, child
+        self._former.append(former)
+        self._note()
+        self._keepers[name] = asyncio.create_task(self._keep(service))
+        return former
+
+    async def end(self, former: Child) -> None:
+        """Stop one that was replaced."""
+        await former.stop()
+        self._former.remove(former)
+        self._note()
+
     # --- all of them ----------------------------------------------------------------------------
 
     async def stop(self) -> None:
@@ -132,6 +165,7 @@ class Supervisor:
         for keeper in self._keepers.values():
             keeper.cancel()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
+        await asyncio.gather(*(former.stop() for former in self._former))
         self.home.state_file.unlink(missing_ok=True)
 
     async def _stop_one(self, name: str) -> None:

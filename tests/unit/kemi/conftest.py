@@ -134,7 +134,7 @@ class Gateway:
             "us": US, "address": US, "port": 5060, "snapshot": str(folder / "snapshot"),
             "journal": str(folder / "journal"), "redis": str(folder / "no-redis.sock"),
             "key_file": str(folder / "token.key"), "carrier_overrides": {}, "media": False,
-            "tls_port": 5061, "addresses": {}, "ng": "udp:127.0.0.1:9",
+            "tls_port": 5061, "addresses": {}, "ng_before": "", "ng": "udp:127.0.0.1:9",
             "carriers_folder": str(Path(__file__).parents[3] / "carrier_adapters"),
             "carrier_secrets": str(folder / "secrets"),
             "no_answer_ms": 120000, "silent_trunk_ms": 4000,
