@@ -39,12 +39,10 @@ _sockets: dict[tuple[str, str], str] = {}
 
 
 def leave_by(sockets: Mapping[tuple[str, str], str], main: str) -> None:
-    """From now on each request that is aimed somewhere is told the socket it leaves by. ``main``:
-    the address that "" stands for.
-    """
+    """Each request that is aimed is told the socket it leaves by; ``main``: what "" stands for."""
     _sockets.clear()
-    _sockets.update(sockets)
-    _sockets.update({(main, key[1]): name for key, name in sockets.items() if not key[0]})
+    mains = {(main, key[1]): name for key, name in sockets.items() if not key[0]}
+    _sockets.update({**sockets, **mains})
 
 
 def log_error(text: str) -> None:

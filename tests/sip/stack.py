@@ -116,7 +116,6 @@ def running_stack(
         yield Stack(home, net)
     finally:
         _portgate(home, DOWN_S, "down")
-        shutil.copytree(home.log, "/tmp/nets-log", dirs_exist_ok=True)
         shutil.rmtree(home.path)
         if home.run.exists():
             shutil.rmtree(home.run)

@@ -14,7 +14,6 @@ from gateway.carrier_files.work import Change
 from gateway.stack.problems import StackError
 
 REPO = Path(__file__).parents[3] / "carrier_adapters"
-LISTENS = "127.0.0.1"
 HANGS = "\n    def number(self, digits, trunk):\n        return 10 ** 10 ** 10 and None\n"
 
 
@@ -35,7 +34,7 @@ def at_work(tmp_path: Path) -> Path:
 
 
 def apply(source: Path, at_work: Path) -> work.Outcome:
-    return work.put(work.changes(source, at_work), source, at_work, {}, LISTENS)
+    return work.put(work.changes(source, at_work), source, at_work, {})
 
 
 def test_a_new_file_is_put_to_work_and_is_then_no_change(source: Path, at_work: Path) -> None:
@@ -80,7 +79,7 @@ def test_of_two_that_clash_the_newcomer_is_refused(source: Path, at_work: Path) 
     assert "overlaps" in report["findings"][0]["what"]
 
 
-def test_an_address_the_gateway_does_not_listen_on_is_refused(source: Path, at_work: Path) -> None:
+def test_an_address_that_this_machine_does_not_have_is_refused(source: Path, at_work: Path) -> None:
     text = (source / "northline.py").read_text()
     text = text.replace('area_code="495"', 'area_code="495", receives_on="192.0.2.100"')
     (source / "northline.py").write_text(text)
