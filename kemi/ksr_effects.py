@@ -336,9 +336,7 @@ def is_flagged(number: int) -> bool:
 
 
 def media_offer(call: str, asked: str = "") -> bool:
-    """``asked``: what else the relay shall do, and between which of its interfaces, where it has
-    several; with a space at the end.
-    """
+    """``asked``: what else the relay shall do, between which interfaces; a space at its end."""
     return KSR.rtpengine.rtpengine_offer(asked + _TO_RTPENGINE + call) > 0
 
 
