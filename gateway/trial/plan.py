@@ -147,6 +147,17 @@ def _call(peer: Peer, parties: Parties, lot: int) -> Call:
     return Call(peer, parties.called, parties.caller, parties.withheld, lot)
 
 
+def _trunks(known: Known, verdict: ToCarrier) -> list[tuple[Carrier, Trunk]]:
+    """Every trunk that may take the call, in the order to try."""
+    named = (known.carriers.get(name) for name in (verdict.carrier, *verdict.also))
+    return [
+        (carrier, trunk)
+        for carrier in named
+        if carrier is not None
+        for trunk in carrier.trunks_for(verdict.shown)
+    ]
+
+
 # -- what becomes of it ---------------------------------------------------------------------------
 
 
@@ -161,12 +172,13 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
         shown = verdict.caller.removeprefix("+") if digits else verdict.caller
         written, far = FarSide(user, user, shown), verdict.addresses
     elif isinstance(verdict, ToCarrier):
-        carrier = known.carriers.get(verdict.carrier)
-        trunk = carrier.trunk_for(verdict.shown) if carrier else None
-        if carrier is None or trunk is None:
+        trunks = _trunks(known, verdict)
+        if not trunks:
             trace = verdict.trace
             verdict = Reject(503, "the carrier has no trunk that takes calls", trace)
         else:
-            far = trunk.in_order(invite.request_user)
+            carrier, trunk = trunks[0]
             written = carrier.far_side(verdict.called, verdict.shown, trunk)
+            seed = invite.request_user
+            far = tuple(address for _, one in trunks for address in one.in_order(seed))
     return Plan(peer, source, invite, call, verdict, written, far)

@@ -29,10 +29,12 @@ hdr.append 1390, pv.sets("$fu") 1420, hdr.remove 1990; is_INVITE 95; isflagset 1
 
 From and To ($fu $tu $fn $tn) can be written in request, branch, tm reply and core reply callbacks
 and that is what goes out; reads keep giving the old value. A second write of one piece puts both
-texts one after the other. CANCEL repeats the branch's From but the caller's To, unless
-tm.t_use_uac_headers() was called before t_relay. $T_req($fu) works in replies (`$T_req(fu)` does
-not). Flags set before t_relay read back in reply and failure callbacks and can be changed there.
-t_set_fr in a reply callback changes the running INVITE; 100 Trying reaches the reply callback.
+texts one after the other, but what a branch callback writes ends with its branch. A branch whose
+callback calls set_drop is not sent, and t_relay gives -6 when it was the only one. CANCEL repeats
+the branch's From but the caller's To, unless tm.t_use_uac_headers() was called before t_relay.
+$T_req($fu) works in replies (`$T_req(fu)` does not). Flags set before t_relay read back in reply
+and failure callbacks and can be changed there. t_set_fr in a reply callback changes the running
+INVITE; 100 Trying reaches the reply callback.
 """
 
 from __future__ import annotations

@@ -42,13 +42,15 @@ class Trial:
         KSR.tm.t_on_branch("ksr_branch")
         KSR.tm.t_on_failure("ksr_failed")
         KSR.pv.sets("$du", "sip:127.0.0.1:{far}")
-        KSR.tm.t_relay()
+        KSR.err("RELAY %s\\n" % KSR.tm.t_relay())
         KSR.setflag(7)
         return 1
 
     def ksr_branch(self, message):
         KSR.pv.sets("$fu", "sip:branch%s@ours" % KSR.pv.get("$T_branch_idx"))
         KSR.pv.sets("$tu", "sip:called@ours")
+        if "drop" in KSR.hdr.gete("Subject"):
+            KSR.set_drop()
         return 1
 
     def ksr_reply(self, message):
@@ -107,12 +109,15 @@ class Line:
 
     def call(self, wish: str) -> str:
         """Send an INVITE with this wish; the INVITE as the far side gets it."""
+        self.sends(wish)
+        return self.far_gets("INVITE")
+
+    def sends(self, wish: str) -> None:
         self.calls += 1
         self.invite = INVITE.format(
             caller=self.caller.getsockname()[1], call=f"call{self.calls}", wish=wish
         ).replace("\n", "\r\n")
         self.caller.sendto(self.invite.encode(), ("127.0.0.1", self.kamailio.port))
-        return self.far_gets("INVITE")
 
     def cancel(self) -> None:
         text = self.invite.replace("INVITE", "CANCEL")
@@ -189,6 +194,18 @@ def test_a_second_attempt_starts_from_the_original_in_the_branch_callback(line: 
 
     assert _field(first, "From") == "<sip:branch0@ours>;tag=a"
     assert _field(second, "From") == "<sip:branch1@ours>;tag=a"
+
+
+def test_a_branch_that_its_callback_drops_is_not_sent(line: Line) -> None:
+    line.sends("drop")
+    line.caller_gets("SIP/2.0 5")
+    line.far.settimeout(0.2)
+    try:
+        with pytest.raises(TimeoutError):
+            line.far_gets("INVITE")
+    finally:
+        line.far.settimeout(WAIT_S)
+    assert "RELAY -6" in line.kamailio.log()
 
 
 def test_a_reply_callback_can_give_the_caller_its_own_identities_back(line: Line) -> None:
