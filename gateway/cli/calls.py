@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from gateway.calls.causes import refused
+from gateway.carrier_files.traffic import NOT_SENT
 from gateway.cli.common import json_option, print_json, this_home
 from gateway.cli.lists import table
 from gateway.home import Home
@@ -59,10 +61,12 @@ def show_call(call_id: str, as_json: bool) -> None:
         print_json({"call": shown(found[0]), "events": [shown(event) for event in events]})
         return
     for name, value in found[0].items():
-        if name != "rules" and value not in (None, ""):
+        if name not in ("rules", "tries") and value not in (None, ""):
             click.echo(f"{name.replace('_', ' '):15} {_plain(value)}")
     for rule, said in found[0]["rules"]:
         click.echo(f"{'rule':15} {rule}: {said}")
+    for one in found[0]["tries"]:
+        click.echo(f"{'attempt':15} {_attempt(one)}")
     for event in events:
         click.echo(f"{'event':15} {_plain(event['at'])} {event['kind']}")
 
@@ -80,6 +84,18 @@ def _line(row: dict[str, Any]) -> list[str]:
     why = row["cause"] or "-"
     cells = (row["id"], f"{row['started_at']:%Y-%m-%d %H:%M:%S}", row["direction"], row["caller"])
     return [cell or "-" for cell in (*cells, row["called"], through, row["phase"], talk, why)]
+
+
+def _attempt(one: dict[str, Any]) -> str:
+    """One of several attempts in a line, and why the call went on from there."""
+    whom = one["to"] + (f", trunk {one['trunk']}" if one["trunk"] else "")
+    if "full" in one:
+        return f"{whom}: passed over, {one['full']}"
+    why = ""
+    if "status" in one:
+        why = f": {refused(one['status']) if one['status'] else NOT_SENT}"
+        why += f" ({one['status']}" + (f", Q.850 cause {one['q850']})" if one["q850"] else ")")
+    return f"{whom} at {one['where']}{why}"
 
 
 def _plain(value: Any) -> Any:

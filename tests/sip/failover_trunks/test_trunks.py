@@ -4,6 +4,8 @@ own way, from the call as the caller sent it; judged by what each far end really
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.endpoints import AnswerScript
@@ -127,6 +129,15 @@ async def test_the_carriers_cause_decides(trunks: Trunks, reason: str, status: i
         await call.until_over()
     record = await trunks.record(call)
     assert record["attempts"] == (2 if status == 200 else 1)
+    if status == 200:
+        told = trunks.stack.command("calls", "show", record["id"]).stdout
+        at = f"sip:{trunks.stack.host(11)}:5060;transport=udp"
+        assert f"trunk moscow at {at}: the far side failed (500, Q.850 cause 34)" in told
+    listed = json.loads(trunks.stack.command("carriers", "list", "--json").stdout)["carriers"]
+    (northline,) = [one for one in listed if one["name"] == "northline"]
+    failure = northline["trunks"][0]["last_failure"]
+    assert (failure["call"], failure["status"]) == (record["id"], 500)
+    assert northline["last_failure"] == failure
 
 
 async def test_a_second_carrier_that_may_show_the_number_comes_last(trunks: Trunks) -> None:

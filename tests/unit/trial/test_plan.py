@@ -30,7 +30,7 @@ def known() -> Known:
         people={"104": Person("104", "Timur", "operator", KAZAN, "kazan", "old")},
         sites={"kazan": Site("kazan", "volga_city", KAZAN)},
     )
-    inside = Inside("192.0.2.100", "192.0.2.100", 5060, "", {})
+    inside = Inside("192.0.2.100", "192.0.2.100", 5060, {}, "", {})
     return Known(directory, dict(loader.load(CARRIERS).carriers), inside)  # type: ignore[arg-type]
 
 
@@ -74,6 +74,8 @@ def test_an_extension_calls_from_its_pbx_and_the_call_is_written_for_the_carrier
     assert found.written is not None
     assert found.written.request_user == "89161234567"
     assert ("P-Asserted-Identity", "<sip:88432220000@{us}>") in found.written.headers
+    # the gateways of Kazan, then that of the carrier's other trunk
+    assert [address.host for address in found.far] == ["192.0.2.18", "192.0.2.19", "192.0.2.26"]
 
 
 def test_a_number_of_ours_as_the_caller_means_its_pbx(known: Known) -> None:
