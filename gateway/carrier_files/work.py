@@ -18,6 +18,7 @@ from carrier_adapters import loader
 from carrier_adapters.contract import Carrier
 from gateway.carrier_files import checking
 from gateway.carrier_files.checking import Overrides, Report
+from number_registry.model import Transport
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,16 @@ def notes(carrier: Carrier) -> list[str]:
                 "all but emergency calls and calls to numbers of ours are refused"
             )
     return found
+
+
+def wants_tls(carrier: Carrier) -> list[str]:
+    """What is said of trunks that are called over TLS where TLS is off."""
+    return [
+        f"trunk {trunk.name} is called over TLS, which is off here: set sip.tls_port = 5061 in "
+        "portgate.toml, then ./portgate down and up"
+        for trunk in carrier.trunks
+        if any(one.address.transport is Transport.TLS for one in trunk.all_gateways())
+    ]
 
 
 def loaded(folder: Path, overrides: Overrides, names: Collection[str] = ()) -> dict[str, Any]:

@@ -154,6 +154,8 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     added = asyncio.run(_register(home, known))
     applied = {one.name: known[one.name] for one in outcome.done if one.name in known}
     notes = [note for one in applied.values() for note in work.notes(one)]
+    if not settings.sip.tls_port:
+        notes += [note for one in applied.values() for note in work.wants_tls(one)]
     lacks = _lacks(home, applied)
     told_lacks = [{"carrier": name, **one._asdict()} for name in lacks for one in lacks[name]]
     if as_json:

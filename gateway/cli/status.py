@@ -11,6 +11,7 @@ from gateway.cli.common import json_option, print_json, this_home
 from gateway.home import Home
 from gateway.stack import control, state
 from gateway.stack.problems import NotRunning
+from gateway.stack.readings import networks_lost
 from gateway.stack.services import NAMES
 
 FINE = ("running", "disabled")
@@ -29,6 +30,7 @@ def status(as_json: bool) -> None:
     """
     home = this_home()
     seen = look(home)
+    seen["networks_lost"] = networks_lost(home)
     if as_json:
         print_json(seen)
     else:
@@ -68,4 +70,6 @@ def _show(home: Home, seen: dict[str, Any]) -> None:
         again = f"  started again {service['restarts']} times" if service["restarts"] else ""
         why = f"  {service['why']}" if service.get("why") else ""
         click.echo(f"{mark} {service['name']:<11} {service['state']:<14} pid {pid}{again}{why}")
+    for lost in seen["networks_lost"]:
+        click.echo(f"{click.style('✗', fg='red')} carrier's network: {lost}")
     click.echo(f"\nSIP {seen['sip']}   API {seen['api_url']}   supervisor pid {seen['supervisor']}")

@@ -52,7 +52,7 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
         clock_synchronised=_clock_synchronised(),
         names=_names(home),
         certificate_ends=_certificate_ends(home),
-        networks_lost=_networks_lost(home),
+        networks_lost=networks_lost(home),
         waves_stopped=await _waves_stopped(home),
     )
 
@@ -72,7 +72,7 @@ def _certificate_ends(home: Home) -> datetime | None:
     return tls.ends(Path(shown[1])) if shown and "\nlisten=tls:" in text else None
 
 
-def _networks_lost(home: Home) -> tuple[str, ...]:
+def networks_lost(home: Home) -> tuple[str, ...]:
     """As the daemon's watch has noted."""
     noted = network_watch.read(home.network_faults) if home.network_faults.exists() else ()
     return tuple(

@@ -155,6 +155,12 @@ def test_what_the_gateway_does_not_do_yet_is_said() -> None:
     assert "SIMs make" in " ".join(work.notes(carriers["steppe_mobile"]))
 
 
+def test_a_trunk_over_tls_says_what_it_takes_where_tls_is_off() -> None:
+    carriers = loader.load(REPO).carriers
+    assert work.wants_tls(carriers["northline"]) == []
+    assert "sip.tls_port = 5061" in work.wants_tls(carriers["ural_link"])[0]
+
+
 def test_a_carrier_is_shown_by_how_a_call_to_a_mobile_is_written() -> None:
     written = spoken(loader.load(REPO).carriers["volga_city"])
     assert written["Request-URI"] == "sip:89161234567@192.0.2.18:5060"
