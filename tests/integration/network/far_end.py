@@ -37,7 +37,9 @@ async def _calls(wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _answers(wanted: dict[str, Any]) -> dict[str, Any]:
-    async with Callee(wanted["address"], script=ANSWERS["answer"]) as callee:
+    transport = wanted.get("transport", "udp")
+    script = ANSWERS["answer"]
+    async with Callee(wanted["address"], script=script, transport=transport) as callee:
         print("ready", flush=True)
         leg = await callee.call(within=PATIENCE_S)
         await leg.until_received("ACK")

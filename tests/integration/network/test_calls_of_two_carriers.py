@@ -41,7 +41,7 @@ interval_s = 0.5
 
 [carriers.northline.moscow]
 sources = ["{server}/32"]
-proxies = ["sip:{server}:5060"]
+proxies = ["sip:{server}:5060", "sip:{server}:5060;transport=tcp"]
 
 [carriers.volga_city.kazan]
 sources = ["{server}/32"]
@@ -237,6 +237,24 @@ def test_a_call_that_one_trunk_cannot_take_goes_by_another_with_its_audio(
     assert near["status"] == 200
     assert near["heard"] and far["heard"]
     assert _media(far["sdp"]) == f"{stack.net}.1"
+
+
+def test_a_call_out_over_tcp_leaves_by_the_carriers_own_address(
+    stack: Stack, ends: list[FarEnd]
+) -> None:
+    """UDP is not answered there; the trunk's second gateway is the same one over TCP."""
+    carrier = FarEnd(stack.alpha, address=SERVER, transport="tcp")
+    ends.append(carrier)
+    pbx = FarEnd(
+        stack.gateway, address=f"{stack.net}.21", to="+79161234567", gateway=f"{stack.net}.1",
+        hangs_up=True, **{"from": "101"},
+    )  # fmt: skip
+    ends.append(pbx)
+    near, far = pbx.told(), carrier.told()
+    assert near["status"] == 200
+    assert near["heard"] and far["heard"]
+    assert _media(far["sdp"]) == OF_ALPHA
+    assert far["routes"][0].startswith(f"<sip:{OF_ALPHA};transport=tcp")
 
 
 def test_one_carrier_does_not_pass_for_the_other(stack: Stack, ends: list[FarEnd]) -> None:
