@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Sequence
 
 from carrier_adapters.contract import Digest, Registration
 from kemi import digest
+from kemi import ksr_answers as answers
 from kemi import ksr_effects as do
-from kemi import ksr_message as message
 from kemi.pace import MOST_TRIES
 from kemi.worker import Worker
 
@@ -18,17 +19,27 @@ SAY_AGAIN_S = 60.0  # a trunk that refuses us would say so in the log with every
 
 
 def answer(
-    worker: Worker, carrier: str, trunk: str, status: int, method: str, uri: str, asked: int
+    worker: Worker,
+    carrier: str,
+    trunk: str,
+    status: int,
+    method: str,
+    uri: str,
+    asked: int,
+    challenges: Sequence[str] | None = None,
 ) -> str:
-    """In a failure callback: the header line that answers the challenge, empty where there is no
-    sense in it. ``uri``: the Request-URI as sent. ``asked``: how often they were answered already;
-    once more only where the nonce was too old (RFC 7616, section 3.3, stale).
+    """The header line that answers the challenge, empty where there is no sense in it. ``uri``: the
+    Request-URI as sent. ``asked``: how often they were answered already; once more only where the
+    nonce was too old (RFC 7616, section 3.3, stale). ``challenges``: those at hand; in a failure
+    callback, which is the default, they are found here.
     """
     auth = _declared(worker, carrier, trunk)
     if auth is None:
         return ""
     secret = worker.secret(auth.secret)
-    challenge = digest.choose(message.readable_challenges(status), auth.realm)
+    if challenges is None:
+        challenges = answers.readable_challenges(status)
+    challenge = digest.choose(challenges, auth.realm)
     if not secret:
         why = f"its secret {auth.secret} is missing: ./portgate carriers secret set {auth.secret}"
     elif challenge is None:

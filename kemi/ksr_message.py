@@ -121,27 +121,6 @@ def where_to() -> tuple[str, str]:
     return KSR.pv.gete("$ru"), KSR.kx.gete_duri()
 
 
-def readable_challenges(status: int) -> list[str]:
-    """In a failure callback: the challenges of the answer that failed, topmost first."""
-    reads = _PROXY_CHALLENGES if status == 407 else _CHALLENGES
-    return [text for text in map(readable, reads) if text]
-
-
-# One constant name for each, see above; who lists more algorithms lists ours among the first four.
-_CHALLENGES: tuple[Callable[[], str], ...] = (
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[0]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[1]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[2]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(WWW-Authenticate)[3]))")),
-)
-_PROXY_CHALLENGES: tuple[Callable[[], str], ...] = (
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[0]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[1]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[2]))")),
-    lambda: str(KSR.pv.gete("$T_rpl($(hdr(Proxy-Authenticate)[3]))")),
-)
-
-
 def contact() -> str:
     return KSR.kx.gete_cturi()
 

@@ -13,6 +13,7 @@ from kemi import (
     invite,
     ksr_effects,
     ksr_message,
+    own,
     registering,
     replies,
     strangers,
@@ -212,6 +213,13 @@ class Router:
             self.failed(error, answering=False)
         return CONTINUE
 
+    def ksr_own_reply(self, msg: Any) -> int:
+        try:
+            own.answered(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
     def ksr_local_request(self, msg: Any, event: str = "") -> int:
         """A request that the gateway itself sends: a REGISTER, or one inside a call, through
         tm.t_uac_start.
@@ -220,7 +228,7 @@ class Router:
             if ksr_message.method_and_source()[0] == "REGISTER":
                 registering.asked()
             else:
-                ksr_effects.mend_doubled_from_tag()
+                own.leaving()
         except Exception as error:
             self.failed(error, answering=False)
         return CONTINUE

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import re
-import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from gateway.endpoints import AnswerScript, Caller, CallScript, Leg
+from gateway.endpoints import AnswerScript, Caller, CallScript
 from tests.sip.authentication.carrier import PASSWORD, CheckingCarrier, checking_carrier
 from tests.sip.authentication.conftest import DIGEST, SECRET, edit, edited, gateway
+from tests.sip.authentication.looking import challenged, numbers, restart, until
 from tests.sip.people import CARRIERS, World, answering, both_hear
 from tests.sip.stack import Stack
 
@@ -43,17 +39,6 @@ def carrier(stack: Stack, tmp_path: Path) -> Carrier:
         return checking_carrier(tmp_path, here, stack.address[0], stack.host(BEHIND), **how)
 
     return started
-
-
-def numbers(there: CheckingCarrier, method: str) -> list[int]:
-    """CSeq of the requests of this method that came from the gateway."""
-    found = [re.search(r"cseq=(\d+)", line) for line in there.asked(method)]
-    return [int(one[1]) for one in found if one]
-
-
-def challenged(*legs: Leg) -> bool:
-    """Whether anybody but us heard of a challenge."""
-    return any(leg.received(status) for leg in legs for status in (401, 407))
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
@@ -194,27 +179,6 @@ async def test_a_restart_in_the_call_changes_nothing(world: World, carrier: Carr
             assert not challenged(call)
 
 
-async def until(right: Callable[[], bool], within: float = 10.0) -> None:
-    """Wait for something that comes by itself."""
-    deadline = time.monotonic() + within
-    while not right():
-        assert time.monotonic() < deadline
-        await asyncio.to_thread(os.sched_yield)
-
-
-async def restart(stack: Stack) -> None:
-    """Kill Kamailio, and wait for the next one."""
-    pid = kamailio(stack)
-    os.kill(pid, signal.SIGKILL)
-    await until(lambda: kamailio(stack) not in (pid, 0))
-
-
-def kamailio(stack: Stack) -> int:
-    status = json.loads(stack.command("status", "--json").stdout)["services"]
-    found = next(one for one in status if one["name"] == "kamailio")
-    return int(found["pid"]) if found["state"] == "running" else 0
-
-
 async def test_a_wrong_secret_ends_the_attempt_and_is_said_once(
     world: World, carrier: Carrier
 ) -> None:
@@ -284,6 +248,26 @@ async def test_a_call_that_they_brought_is_hung_up_with_credentials(
     asked = [call.received("INVITE", nth=nth) for nth in (1, 2)]
     acked = [call.received("ACK", nth=nth) for nth in (1, 2)]
     assert [one and one.cseq for one in asked] == [one and one.cseq for one in acked]
+
+
+async def test_our_own_bye_is_repeated_with_credentials(world: World, carrier: Carrier) -> None:
+    """The audio of both sides ends for good; the gateway ends the call, also with who asks."""
+    with carrier(challenges=EVERYTHING) as there:
+        async with (
+            answering(world.stack, BEHIND, "phone", "answer") as phone,
+            world.pbx_calling() as pbx,
+        ):
+            call = await pbx.calls(DIALLED)
+            far = await phone.call()
+            assert await call.until_final() == 200
+            assert await both_hear(call, far)
+            call.voice.mute()
+            far.voice.mute()
+            await far.until_received("BYE", within=20)
+            await call.until_over()
+        first, again = numbers(there, "BYE")
+        assert again == first + 1
+    assert (await world.record(call))["end_side"] == "gw"
 
 
 async def test_a_trunk_that_refuses_us_gives_way_to_the_next(
