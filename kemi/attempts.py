@@ -93,7 +93,10 @@ def _json(plans: Sequence[Plan]) -> str:
 
 def in_turn(plans: Sequence[Plan], down: frozenset[str]) -> tuple[Step, ...]:
     """Every address of every plan in the order to try: those that are down after all others."""
-    steps = [(way, address) for way, plan in enumerate(plans) for address in plan.addresses]
+    if len(plans) == 1:
+        steps = [(0, address) for address in plans[0].addresses]
+    else:
+        steps = [(way, address) for way, plan in enumerate(plans) for address in plan.addresses]
     if down:
         steps.sort(key=lambda step: step[1].uri in down)
     return tuple(steps)
@@ -120,12 +123,15 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
             to, trunk, user = plan.to, plan.trunk, plan.user
             worker.attempt = Attempt(call, plan)
         wait = silent_ms = worker.config.silent_trunk_ms
-        if left:
+        if not left:
+            if wait < LAST_TRY_MS:
+                wait = LAST_TRY_MS
+        elif tried > 1 or len(left) > 1:
             now = time.monotonic_ns() // 1_000_000
             until = until or now + SET_UP_MS
             wait = min(silent_ms, share(until - now, left, worker.health.down))
-        elif wait < LAST_TRY_MS:
-            wait = LAST_TRY_MS
+        elif wait > SET_UP_MS:  # the first of two, as nearly all are: nothing to share out
+            wait = SET_UP_MS
         do.aim(user, address)
         pending = Pending(call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until)
         do.remember(pending.text(), again=tried > 1)
