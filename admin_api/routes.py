@@ -77,9 +77,27 @@ async def carriers(request: Request) -> HTTPResponse:
 async def calls(request: Request) -> HTTPResponse:
     """Call records, newest first, by pages: ?phase= ?direction= ?limit= ?cursor=."""
     asked = Asked(request.query_string, ("phase", "direction", "limit", "cursor"))
+    page, more = await _page(request, "list_calls", asked)
+    return answer({"calls": page, "next_cursor": more})
+
+
+@v1.get("/conversations", name="conversations")
+async def conversations(request: Request) -> HTTPResponse:
+    """One line for all legs of a call through a PBX, newest first: ?phase= ?direction= ?limit=
+    ?cursor=.
+    """
+    asked = Asked(request.query_string, ("phase", "direction", "limit", "cursor"))
+    page, more = await _page(request, "list_conversations", asked)
+    return answer({"conversations": page, "next_cursor": more})
+
+
+async def _page(
+    request: Request, query: str, asked: Asked
+) -> tuple[list[dict[str, Any]], str | None]:
+    """One page of calls or of conversations, and the cursor of the next."""
     limit = asked.limit()
     rows = await request.app.ctx.database.rows(
-        "list_calls",
+        query,
         limit + 1,
         *asked.call_cursor(),
         asked.one_of("phase", PHASES),
@@ -87,12 +105,12 @@ async def calls(request: Request) -> HTTPResponse:
     )
     page = rows[:limit]
     more = cursor(page[-1]["started_at"], page[-1]["id"]) if len(rows) > limit else None
-    return answer({"calls": [_times(row) for row in page], "next_cursor": more})
+    return [_times(row) for row in page], more
 
 
 @v1.get("/calls/<id:str>", name="call")
 async def call(request: Request, id: str) -> HTTPResponse:
-    """One call with its events."""
+    """One call with its events, and every leg of its conversation."""
     Asked(request.query_string, ())
     if not re.fullmatch(r"[0-9a-f]{32}", id):
         raise no_such("call")
@@ -103,7 +121,9 @@ async def call(request: Request, id: str) -> HTTPResponse:
     shown = [
         {"at": _time(event["at"]), "kind": event["kind"], "data": event["data"]} for event in events
     ]
-    return answer({"call": _times(found), "events": shown})
+    legs = await request.app.ctx.database.rows("show_legs", id)
+    told = [_times(leg) for leg in legs]
+    return answer({"call": _times(found), "events": shown, "legs": told})
 
 
 def _times(row: dict[str, Any] | None) -> dict[str, Any]:

@@ -114,6 +114,7 @@ def captures_mean(carrier: Carrier, folder: Path) -> Check:
     """Each capture is read, or written, as expected; a trunk without one is a failure."""
     check = Check(CAPTURES)
     seen: set[tuple[str, bool]] = set()
+    forwarded = False
     for capture in read_folder(folder):
         check.cases += 1
         if isinstance(capture, CaptureError):
@@ -122,14 +123,15 @@ def captures_mean(carrier: Carrier, folder: Path) -> Check:
         trunk = _trunk(check, carrier, capture)
         if trunk is not None:
             seen.add((trunk.name, capture.incoming))
+            forwarded |= bool(capture.expected.get("forwarded"))
             for what in (_read if capture.incoming else _written)(check, carrier, trunk, capture):
                 check.wrong(capture.name, what)
-    for what in _missing(carrier, seen):
+    for what in _missing(carrier, seen, forwarded):
         check.wrong(CAPTURES, f"{what} in {CAPTURES}/{carrier.name}/", _CAPTURE_MEND)
     return check
 
 
-def _missing(carrier: Carrier, seen: set[tuple[str, bool]]) -> Iterator[str]:
+def _missing(carrier: Carrier, seen: set[tuple[str, bool]], forwarded: bool) -> Iterator[str]:
     for trunk in carrier.trunks:
         sends = any(one.direction != "out" for one in trunk.gateways)
         if (trunk.sources or sends) and (trunk.name, True) not in seen:
@@ -137,6 +139,8 @@ def _missing(carrier: Carrier, seen: set[tuple[str, bool]]) -> Iterator[str]:
     takes = any(one.direction != "in" for trunk in carrier.trunks for one in trunk.all_gateways())
     if takes and not any(not incoming for _, incoming in seen):
         yield "no INVITE that they take from us"
+    if takes and carrier.diversion and not forwarded:
+        yield "diversion is True, and no INVITE that is forwarded = true"
 
 
 def _trunk(check: Check, carrier: Carrier, capture: Capture) -> Trunk | None:
@@ -184,11 +188,13 @@ def _written(check: Check, carrier: Carrier, trunk: Trunk, capture: Capture) -> 
     if not isinstance(far, FarSide):
         return  # the other checks have said so
     headers = {name: value.partition("sip:")[2].partition("@")[0] for name, value in far.headers}
-    wanted = capture.invite
+    wanted, forwarded = capture.invite, expected.get("forwarded", False)
+    diverting = carrier.written(shown, trunk) if forwarded and carrier.diversion else ""
     pairs: list[tuple[str, Any, Any]] = [
         ("Request-URI", far.request_user, wanted.request_user),
         ("To", far.to_user, wanted.to_user),
         ("From", far.from_user, capture.from_user),
+        ("Diversion", diverting, capture.diverting),
         *(
             (name, headers.get(name, ""), user)
             for name, user in wanted.headers.items()

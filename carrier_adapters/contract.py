@@ -94,6 +94,9 @@ class Carrier:
     # plus (+7495..) | digits (7495..) | national (8495..): how we write to them. With digits they
     # write so too, so that 4930123456 is Berlin and not a number in area 493.
     number_format: ClassVar[str] = "plus"
+    # Whether they want Diversion (RFC 5806) with a call that a PBX of ours forwards: it names the
+    # number of ours that was called, never the caller.
+    diversion: ClassVar[bool] = False
     retry_elsewhere: ClassVar[frozenset[int]] = frozenset({408, 480, 503, 504})
 
     def __init__(self) -> None:
@@ -161,6 +164,15 @@ class Carrier:
             else ((self.caller_header, f"<sip:{caller}@{{us}}>"),)
         )
         return FarSide(user, user, caller, headers)
+
+    def diverted(self, number: E164, trunk: Trunk, withheld: bool) -> tuple[str, str]:
+        """The header that tells the carrier by which number of ours a forwarded call came in (RFC
+        5806). Why the PBX forwards is its own business; a caller who is to be hidden is not to be
+        found by whom they called.
+        """
+        hides = ";privacy=full" if withheld else ""
+        user = self.written(number, trunk)
+        return "Diversion", f"<sip:{user}@{{us}}>;reason=unknown{hides}"
 
     def trunk_for(self, shown: E164) -> Trunk | None:
         """Hook: the trunk that serves the shown number's city, else the first that takes calls."""

@@ -19,3 +19,4 @@ class VolgaCity(Carrier):
     )
     caller_header = "P-Asserted-Identity"
     number_format = "national"
+    diversion = True

@@ -20,6 +20,8 @@ _START = Template(
         # what came in
         *("e", "c", "dir", "src", "trunk", "addr", "cid", "ft", "caller", "called", "ctc"),
         *("fu", "tu", "sock", "kind"),
+        # who stands behind a PBX's leg
+        *("conv", "did", "client"),
         # where it goes and how it is written there; empty for a refusal
         *("to", "trunk2", "shown", "dialled", "dst", "fu2", "tu2"),
     ),
@@ -54,7 +56,7 @@ def start(
     towards: Towards,
 ) -> None:
     """A new call and what was decided of it. ``towards``: how it goes on; NOWHERE for a refusal."""
-    (side, source, trunk), called, caller, *_ = call
+    (side, source, trunk), called, caller, _, _, _, behind, _, _ = call
     call_id, tag, cseq, from_uri, to_uri, contact, _, _, _, ip, port, proto = facts
     way = "in" if side is Side.CARRIER else "out"
     addr = f"{ip}:{port}/{proto}"
@@ -62,6 +64,7 @@ def start(
     values = (
         *("start", ident, way, source, trunk, addr, call_id, tag, caller, number, contact),
         *(from_uri, to_uri, sock, kind),
+        *behind[:3],
         *towards,
         *(time_ns() // 1000, cseq, status, 1 if media else 0),
     )

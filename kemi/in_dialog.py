@@ -79,6 +79,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
     pace = sealed.pace
     cseq = asked.number(pace, from_caller) if pace else 0
     if method == "BYE":
+        do.drop_identity_headers()
         _hang_up(worker, sealed, from_caller, tag)
     else:
         do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE

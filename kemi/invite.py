@@ -6,10 +6,11 @@ from __future__ import annotations
 
 from time import time
 
-from kemi import events
+from kemi import events, rounds
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, in_turn, try_next, with_room
+from kemi.conversation import correlation
 from kemi.facts import Facts
 from kemi.limits import RETRY_AFTER_S
 from kemi.media import flags
@@ -29,6 +30,7 @@ from number_registry.call import (
     Verdict,
     lot_of,
 )
+from number_registry.conversations import NOBODY
 from number_registry.directory import Directory
 from number_registry.model import Address, Pbx
 from number_registry.pbx_profile import Profile
@@ -42,6 +44,7 @@ REASONS = {
     404: "Not Found",
     415: "Unsupported Media Type",
     480: "Temporarily Unavailable",
+    482: "Loop Detected",
     488: "Not Acceptable Here",
     503: "Service Unavailable",
 }
@@ -56,6 +59,7 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         return
     call = read(worker, peer, facts)
     directory = worker.directory()
+    ident = call_id(facts.call_id, facts.from_tag, facts.cseq, facts.request_user, peer)
     verdict = decide(call, directory)
     plans: tuple[Plan, ...] = ()
     if isinstance(verdict, ToPbx):
@@ -63,12 +67,14 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         if pbx is not None and not pbx.addresses:
             verdict = _where_registered(worker, verdict, pbx)
         if isinstance(verdict, ToPbx):
-            plans = (to_pbx(verdict, pbx, worker.ours.us),)
+            told = correlation(worker.sealer, ident, call, verdict)
+            plans = (to_pbx(verdict, pbx, worker.ours.us, told),)
             if pbx is not None and pbx.profile.codec_rule == "refuse":
                 verdict = _if_offered(verdict, pbx)
                 plans = plans if isinstance(verdict, ToPbx) else ()
     elif isinstance(verdict, ToCarrier):
         ours = worker.ours
+        rounds.of_leaving(verdict.shown.plus)
         plans = to_carrier(
             verdict, worker.carriers, ours.us, call.withheld, facts.call_id, ours.us_on
         )
@@ -83,7 +89,6 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
     guarded = plans and worker.config.media and not (offered or plans[0].emergency)
     if guarded and message.hides_sdp():
         verdict, plans = Reject(415, "its audio would pass the relay by", verdict.trace), ()
-    ident = call_id(facts.call_id, facts.from_tag, facts.cseq, facts.request_user, peer)
     if not plans:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         refuse(verdict)
@@ -137,16 +142,19 @@ def _with_guests(plan: Plan, directory: Directory, guest: str) -> Plan:
 def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     """The INVITE at hand as a call, read as its sender writes."""
     if peer.side is Side.PBX:
-        return _read_from_pbx(worker.directory().pbx(peer.name), peer, facts)
+        return _read_from_pbx(worker, peer, facts)
     carrier = worker.carriers[peer.name]
     invite = message.invite(facts, carrier.caller_header)
     trunk = carrier.trunk(peer.trunk)
     parties = carrier.parties(invite, trunk)
+    called, caller, withheld, _ = parties
     lot, from_sim = lot_of(facts.call_id), trunk.serves == "sims"
-    return Call(peer, parties.called, parties.caller, parties.withheld, lot, from_sim)
+    again = 0 if from_sim else rounds.of_arrival(caller, called)
+    return Call(peer, called, caller, withheld, lot, from_sim, NOBODY, again)
 
 
-def _read_from_pbx(pbx: Pbx | None, peer: Peer, facts: Facts) -> Call:
+def _read_from_pbx(worker: Worker, peer: Peer, facts: Facts) -> Call:
+    pbx = worker.directory().pbx(peer.name)
     profile = pbx.profile if pbx is not None else ORDINARY
     called = dialling.read(facts.request_user, profile.plan)
     withheld = message.is_anonymous()
@@ -157,7 +165,10 @@ def _read_from_pbx(pbx: Pbx | None, peer: Peer, facts: Facts) -> Call:
     user = user or facts.from_user
     caller = dialling.read(user, profile.plan)
     shown = caller.plus if caller else user
-    return Call(peer, called or facts.request_user, shown, withheld, lot_of(facts.call_id))
+    to, lot = called or facts.request_user, lot_of(facts.call_id)
+    behind = worker.reader.behind(peer.name, profile.plan, caller, to)
+    again, at_once = rounds.of_pbx(peer.name, shown, to, behind.came_by)
+    return Call(peer, to, shown, withheld, lot, False, behind, again, at_once)
 
 
 def refuse(verdict: Verdict) -> None:

@@ -1,5 +1,6 @@
-"""What calls use of trunks that have limits, in Kamailio's shared memory (tables of kamailio.cfg):
-plain counting through KSR; what is full is decided in limits.py.
+"""What calls use of trunks that have limits, and who calls whom how often, in Kamailio's shared
+memory (tables of kamailio.cfg): plain counting through KSR; it decides nothing (limits.py does, and
+number_registry/forwarding.py).
 """
 
 from __future__ import annotations
@@ -51,3 +52,20 @@ def started_at(place: str) -> int:
 
 def start_noted(place: str, ms: int) -> None:
     KSR.htable.sht_seti("starts", place, ms)
+
+
+def count(key: str) -> int:
+    """How many there are of this with the one at hand, on this host, whichever worker counts."""
+    return KSR.htable.sht_inc("rounds", key)
+
+
+def count_both(one: str, other: str) -> int:
+    """As `count`, of two; how many there are of the other."""
+    count = KSR.htable.sht_inc
+    count("rounds", one)
+    return count("rounds", other)
+
+
+def counted(key: str) -> int:
+    """How many were counted; 0 for none."""
+    return int(KSR.htable.sht_gete("rounds", key) or 0)

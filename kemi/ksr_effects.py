@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import KSR
 
+from kemi.plan import CORRELATION
 from number_registry.model import Address
 
 # Message flags: set before t_relay they belong to the transaction and read back in replies and
@@ -27,7 +28,9 @@ _STALE_OR_USED = (-4, -6)  # AUTH_STALE_NONCE, AUTH_NONCE_REUSED (auth/api.h)
 
 IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy")
 # A new call goes where we decided: a Route that its sender put in must not lead it elsewhere.
-FOREIGN_HEADERS = (*IDENTITY_HEADERS, "Route")
+FOREIGN_HEADERS = (*IDENTITY_HEADERS, "Route", CORRELATION)
+OUTSIDE_HEADERS = (*FOREIGN_HEADERS, "Diversion", "History-Info")
+INSIDE_HEADERS = (*IDENTITY_HEADERS, CORRELATION, "Diversion", "History-Info")
 _TO_RTPENGINE = "trust-address replace-origin replace-session-connection ICE=remove call-id="
 HOPS = 70
 RELAY_BEFORE = 2  # as kamailio.cfg numbers it
@@ -171,23 +174,24 @@ def drop_display_names() -> None:
     KSR.pv.unset("$tn")
 
 
-def replace_identity_headers(headers: Iterable[tuple[str, str]]) -> None:
-    """Whatever named the caller to us goes; what names it to the far side comes."""
+def replace_identity_headers(headers: Iterable[tuple[str, str]], outside: bool) -> None:
+    """Whatever named the caller goes, ``outside`` its history too; what is to name it comes."""
     remove = KSR.hdr.remove
-    for name in FOREIGN_HEADERS:
+    for name in OUTSIDE_HEADERS if outside else FOREIGN_HEADERS:
         remove(name)
     for name, value in headers:
         if name == "Session-Expires" and KSR.hdr.is_present(name) > 0:
             continue  # its caller has asked already
-        if name not in FOREIGN_HEADERS:
+        if name not in OUTSIDE_HEADERS:
             remove(name)
         KSR.hdr.append(f"{name}: {value}\r\n")
 
 
 def drop_identity_headers() -> None:
-    """Inside a call: its Route leads on, and stays."""
-    for name in IDENTITY_HEADERS:
-        KSR.hdr.remove(name)
+    """Inside a call: its Route leads on, and stays. To ask costs less than to remove."""
+    for name in INSIDE_HEADERS:
+        if KSR.hdr.is_present(name) > 0:
+            KSR.hdr.remove(name)
 
 
 def record_route(token: str) -> None:
@@ -296,10 +300,6 @@ def watch_request() -> None:
 def patience(invite_ms: int, first_ms: int) -> None:
     """How long the far side may stay without a final answer from now on, and without any."""
     KSR.tm.t_set_fr(invite_ms, first_ms)
-
-
-def more_patience(invite_ms: int) -> None:
-    KSR.tm.t_set_fr(invite_ms, 0)
 
 
 def relay() -> bool:

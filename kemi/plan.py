@@ -15,7 +15,8 @@ from number_registry.e164 import E164
 from number_registry.model import Address, Pbx
 
 ANONYMOUS = "sip:anonymous@anonymous.invalid"  # RFC 3261, section 8.1.1.3
-NO_HEADERS: tuple[tuple[str, str], ...] = ()
+# Sealed, so that it says nothing to anybody; a PBX that returns it tells which call it goes on with
+CORRELATION = "X-Portgate-Conversation"
 NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -53,14 +54,16 @@ class Attempt(NamedTuple):
     credentials: str = ""
 
 
-def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
-    """A PBX is called as its profile wants numbers written."""
+def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str, correlation: str = "") -> Plan:
+    """A PBX is called as its profile wants numbers written. ``correlation``: what it may return on
+    the legs that it sends for this call.
+    """
     if pbx is not None and not pbx.profile.plain_writing:
-        return _by_profile(verdict, pbx, us)
+        return _by_profile(verdict, pbx, us, correlation)
     user, caller = verdict.did.plus, verdict.caller
     if pbx is not None and pbx.profile.did_format == "digits":
         user, caller = user[1:], caller.removeprefix("+")
-    hidden = verdict.withheld or not caller
+    hidden, told = verdict.withheld or not caller, (CORRELATION, correlation)
     return Plan(
         verdict.pbx,
         "",
@@ -69,7 +72,7 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
         "anonymous" if hidden else caller,
         ANONYMOUS if hidden else f"sip:{caller}@{us}",
         us,
-        (("Privacy", "id"),) if hidden else NO_HEADERS,
+        (("Privacy", "id"), told) if hidden else (told,),
         verdict.addresses,
         verdict.caller,
         not hidden,
@@ -77,7 +80,7 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str) -> Plan:
     )
 
 
-def _by_profile(verdict: ToPbx, pbx: Pbx, us: str) -> Plan:
+def _by_profile(verdict: ToPbx, pbx: Pbx, us: str, correlation: str) -> Plan:
     """As `to_pbx`, for a PBX that looks for DID or caller elsewhere, or writes them nationally."""
     profile = pbx.profile
     did = _written(verdict.did, profile.did_format, profile.plan)
@@ -86,7 +89,7 @@ def _by_profile(verdict: ToPbx, pbx: Pbx, us: str) -> Plan:
     caller = _written(number, form, profile.plan) if number else verdict.caller
     hidden = verdict.withheld or not caller
     name = pbx.account.user if pbx.account else pbx.name
-    headers: list[tuple[str, str]] = []
+    headers = [(CORRELATION, correlation)]
     if "called_party" in profile.did_in:
         headers.append(("P-Called-Party-ID", f"<sip:{did}@{us}>"))  # RFC 7315, section 4.2
     if hidden:
@@ -162,6 +165,9 @@ def _by_trunk(
             headers += (("Privacy", "id"),)
         else:  # the carrier knows the caller by From alone, so that From must be hidden there
             headers = (("Privacy", "user;id"),)
+    if verdict.forwarded and carrier.diversion:
+        name, value = carrier.diverted(verdict.shown, trunk, withheld)
+        headers += ((name, value.replace("{us}", us)),)
     return Plan(
         carrier.name,
         trunk.name,

@@ -41,7 +41,7 @@ def invite_reply(worker: Worker) -> None:
         _answered(worker, call, status, contact, source)
     elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
         do.flag(do.FLAG_RANG)
-        do.more_patience(worker.config.no_answer_ms)
+        do.patience(worker.config.no_answer_ms, 0)
         events.ring(worker.journal, call, status)
     if worker.config.media:
         _media(worker, call)

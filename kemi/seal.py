@@ -19,6 +19,7 @@ from kemi.pace import Pace
 
 KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 12, 16
 VERSION = 1
+LONGEST_TEXT = 256  # `open_text` looks at nothing longer
 RECENT = 4096  # tokens kept opened, twice, about 1 KiB each
 _GET_TAG, _SET_TAG = 0x10, 0x11  # EVP_CTRL_AEAD_GET_TAG, EVP_CTRL_AEAD_SET_TAG (openssl/evp.h)
 _HEAD = 1 + 1 + 4 + 16  # version, five bits, crc of the tag, call id
@@ -108,6 +109,30 @@ class Sealer:
             return None
         plain: bytes = self._out[: len(body)]
         return plain
+
+    def seal_text(self, plain: bytes) -> str:
+        """A few bytes, sealed, as characters that a header may hold. Bound to nothing, as no token
+        of a call is: one never passes for the other. Each call to a PBX needs one, so it stands
+        here in full.
+        """
+        lib, context, nonce = self._lib, self._seal, os.urandom(NONCE_BYTES)
+        lib.EVP_EncryptInit_ex(context, None, None, None, nonce)
+        lib.EVP_EncryptUpdate(context, self._out, self._length_ref, plain, len(plain))
+        lib.EVP_EncryptFinal_ex(context, self._tag, self._length_ref)
+        if lib.EVP_CIPHER_CTX_ctrl(context, _GET_TAG, TAG_BYTES, self._tag) != 1:
+            raise OSError("libcrypto gave no tag")
+        box = nonce + self._out[: len(plain)] + self._tag.raw
+        return binascii.b2a_base64(box, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
+
+    def open_text(self, text: str) -> bytes | None:
+        """The inverse of `seal_text`; None for what was not sealed here."""
+        if len(text) > LONGEST_TEXT or not text.isascii():
+            return None
+        try:
+            box = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        except (binascii.Error, ValueError):
+            return None
+        return self.decrypt(box, b"")
 
     def token(self, sealed: Sealed, sip_call_id: str) -> str:
         """The token as URI parameter characters, bound to the SIP Call-ID, so it serves in no other

@@ -16,6 +16,7 @@ from carrier_adapters.kit.resolving import resolved
 from carrier_adapters.loader import load
 from kemi import ksr_effects, ksr_message
 from kemi.config import Config
+from kemi.conversation import Reader
 from kemi.health import Health
 from kemi.host_names import HostNames
 from kemi.journal import Journal
@@ -58,6 +59,7 @@ class Worker:
         self.registry = Registry(config.snapshot, config.redis, ksr_effects.log_warning)
         self.journal = Journal(config.journal, ksr_effects.log_error)
         self.sealer = Sealer(config.key_file.read_bytes())
+        self.reader = Reader(self.sealer)
         self.media = (
             MediaRelease(config.ng, ksr_effects.log_warning, config.ng_before)
             if config.media

@@ -36,7 +36,7 @@ def write(
         do.write_to(written.far_to)
     if not plan.keep_display:
         do.drop_display_names()
-    do.replace_identity_headers(plan.headers)
+    do.replace_identity_headers(plan.headers, outside=bool(plan.trunk))
     crc = tag_crc(facts.from_tag)
     counted = bool(worker.limits.of) and do.is_flagged(do.FLAG_COUNTED)
     nameless, urgent = not plan.keep_display, plan.emergency

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
+from number_registry.conversations import NOBODY, Behind
 from number_registry.e164 import E164
 from number_registry.model import Address
 
@@ -34,6 +35,9 @@ class Call(NamedTuple):
     short code). ``caller``: the caller's number, or the extension behind a PBX; empty when withheld
     or unreadable. ``lot``: 0 to 99, drawn by `lot_of`; decides which of two PBXs that share a
     number takes the call. ``from_sim``: a SIM of ours makes it; its operator hands it over to us.
+    ``behind``: who stands behind a PBX's leg. ``again``: how often, within the last SLOW_S seconds,
+    the same caller came to the same number without anything that explains it; ``at_once``: the same
+    within FAST_S (number_registry/conversations.py).
     """
 
     peer: Peer
@@ -42,6 +46,9 @@ class Call(NamedTuple):
     withheld: bool = False
     lot: int = 0
     from_sim: bool = False
+    behind: Behind = NOBODY
+    again: int = 0
+    at_once: int = 0
 
 
 def lot_of(call_id: str) -> int:
@@ -70,6 +77,7 @@ class ToPbx(NamedTuple):
 class ToCarrier(NamedTuple):
     """Leave to the phone network by this carrier, showing this number. ``also``: carriers where the
     number may be shown too, in the order to try when the first one cannot carry the call.
+    ``forwarded``: for somebody outside who called it.
     """
 
     carrier: str
@@ -78,6 +86,7 @@ class ToCarrier(NamedTuple):
     emergency: bool
     trace: tuple[Rule, ...]
     also: tuple[str, ...] = ()
+    forwarded: bool = False
 
 
 class Reject(NamedTuple):

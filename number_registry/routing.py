@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from number_registry import forwarding
 from number_registry.call import Call, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
 from number_registry.dialling import plain
 from number_registry.directory import Directory, NumberRoute
 from number_registry.e164 import E164
 from number_registry.model import ANSWERED_STATES, SHOWABLE_STATES, PbxState, State
 
+# Whose carrier would only bring the call back to be refused: it is ours, and out of service.
+_OUT_OF_SERVICE = frozenset({State.SUSPENDED})
 Trace = list[Rule]
 
 
@@ -34,14 +37,19 @@ def _from_carrier(call: Call, directory: Directory) -> Verdict:
     """A call to one of our numbers. Every refusal is the same 404, so answers do not tell numbers
     apart.
     """
-    (_, carrier, trunk), did, caller, withheld, lot, _ = call
+    (_, carrier, trunk), did, caller, withheld, lot, from_sim, _, again, _ = call
     trace = [("from", f"carrier {carrier}, trunk {trunk}")]
+    if again and (why := forwarding.comes_back(call)):
+        return _reject(482, f"the call goes in circles: {why}", trace)
     if not isinstance(did, E164):
         return _reject(404, "the called digits are not a full number", trace)
     number = directory.number(did)
     if number is None:
         return _reject(404, f"+{did} is not a number of ours", trace)
     state = _tenancy(number, carrier)
+    if state is None and from_sim and _answered(number):
+        trace.append(("inside", f"+{did} is ours: the call of a SIM of ours stays inside"))
+        return _ring(did, number, caller, withheld, lot, directory, trace)
     if state is None:
         return _reject(404, f"+{did} is not rented from {carrier}", trace)
     if state not in ANSWERED_STATES:
@@ -57,13 +65,13 @@ def _from_pbx(call: Call, directory: Directory) -> Verdict:
     trace = [("from", f"PBX {call.peer.name}")]
     if not isinstance(call.called, E164):
         return _reject(404, f"{call.called[:20]!r} is not a number that can be dialled out", trace)
-    shown, number = _shown(call, directory, trace)
+    forwarding.note(call, trace)
+    shown, number, caller = _shown(call, directory, trace)
     if shown is None or number is None:
         return _reject(403, "no number of ours may be shown for this caller", trace)
     own = directory.number(call.called)
-    if own is not None and any(state in ANSWERED_STATES for _, state in own.tenancies):
-        trace.append(("inside", f"{call.called.plus} is ours: the call stays inside"))
-        return _ring(call.called, own, shown.plus, call.withheld, call.lot, directory, trace)
+    if own is not None and (inside := _inside(call, own, shown, caller, directory, trace)):
+        return inside
     carriers = _carriers_to_show(number)
     if not carriers:
         return _reject(
@@ -71,7 +79,34 @@ def _from_pbx(call: Call, directory: Directory) -> Verdict:
         )
     carrier, *also = carriers
     trace.append(("carrier", f"{shown.plus} is rented from {carrier}: the call leaves there"))
-    return ToCarrier(carrier, call.called, shown, False, tuple(trace), tuple(also))
+    forwarded = caller != shown.plus
+    return ToCarrier(carrier, call.called, shown, False, tuple(trace), tuple(also), forwarded)
+
+
+def _inside(
+    call: Call,
+    own: NumberRoute,
+    shown: E164,
+    caller: str,
+    directory: Directory,
+    trace: Trace,
+) -> ToPbx | Reject | None:
+    """A call to a number of ours does not leave; None for one that has left us, or is not here yet,
+    where the phone network knows better.
+    """
+    number = f"+{call.called}"
+    if not _answered(own):
+        if any(state in _OUT_OF_SERVICE for _, state in own.tenancies):
+            return _reject(404, f"{number} is ours and suspended", trace)
+        return None
+    trace.append(("inside", f"{number} is ours: the call stays inside"))
+    if why := forwarding.circle(call, shared=call.caller == shown.plus):
+        return _reject(482, f"the call goes in circles: {why}", trace)
+    return _ring(E164(call.called), own, caller, call.withheld, call.lot, directory, trace)
+
+
+def _answered(number: NumberRoute) -> bool:
+    return any(state in ANSWERED_STATES for _, state in number.tenancies)
 
 
 def _emergency(call: Call, digits: str, directory: Directory) -> Verdict:
@@ -131,24 +166,31 @@ def _share(
 
 def _shown(
     call: Call, directory: Directory, trace: Trace
-) -> tuple[E164 | None, NumberRoute | None]:
-    """The number that the called party sees: the caller's own if it is ours, else that of the
-    extension's person.
+) -> tuple[E164 | None, NumberRoute | None, str]:
+    """The number that the called party sees: the caller's own if it is ours, that of the
+    extension's person, or, for somebody outside whom the PBX forwards, the one they called. The
+    text is who calls, as a PBX of ours may see it.
     """
     own = E164.maybe(call.caller.removeprefix("+"))
     number = directory.number(own) if own is not None else None
     if own is not None and number is not None:
         trace.append(("shown", f"the PBX shows {own.plus}, which is ours"))
-        return own, number
+        return own, number, own.plus
     person = directory.person(call.caller, call.peer.name)
-    if person is None or person.shown is None:
-        said = f"caller {call.caller[:20]!r} is neither a number nor an extension of ours"
+    if person is not None:
+        if person.shown is None:
+            trace.append(("shown", f"extension {person.extension} has no number to show"))
+            return None, None, ""
+        said = f"extension {person.extension} ({person.role}) shows {person.shown.plus}"
         trace.append(("shown", said))
-        return None, None
-    trace.append(
-        ("shown", f"extension {person.extension} ({person.role}) shows {person.shown.plus}")
-    )
-    return person.shown, directory.number(person.shown)
+        return person.shown, directory.number(person.shown), person.shown.plus
+    said = f"caller {call.caller[:20]!r} is neither a number nor an extension of ours"
+    trace.append(("shown", said))
+    did = forwarding.number_called(call, directory, trace)
+    if did is None:
+        return None, None, ""
+    # Whoever else is called may see them only where a PBX of ours would have, had they called it.
+    return did, directory.number(did), call.caller if own is not None else ""
 
 
 def _tenancy(number: NumberRoute, carrier: str) -> State | None:

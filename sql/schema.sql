@@ -452,13 +452,31 @@ CREATE TABLE calls (
     ours           bigint GENERATED ALWAYS AS (
         CASE WHEN ltrim(CASE direction WHEN 'out' THEN shown ELSE called END, '+') ~ '^[0-9]{7,15}$'
              THEN ltrim(CASE direction WHEN 'out' THEN shown ELSE called END, '+')::bigint END) STORED,
+    first_leg      text CHECK (first_leg ~ '^[0-9a-f]{32}$'),  -- of the conversation that it goes on with; null: it stands alone
+    conversation   text GENERATED ALWAYS AS (coalesce(first_leg, id)) STORED,
+    joined_by      text NOT NULL DEFAULT '' CHECK (joined_by IN ('', 'correlation', 'caller', 'diversion')),  -- how that was known
     CHECK ((phase = 'ended') = (ended_at IS NOT NULL))
 );
 CREATE INDEX calls_newest ON calls (started_at DESC, id DESC);
 CREATE INDEX calls_open ON calls (started_at) WHERE phase <> 'ended';
--- A call enters it once, when it is over; with all that waves are judged by, so that the table itself is not read.
+-- A conversation enters it once, when its first leg is over; with all that waves are judged by, so that the table itself is not read.
 CREATE INDEX calls_by_number ON calls (ours, started_at)
-    INCLUDE (pbx, verdict, final_status, end_how, ring_at, answered_at, talk_ms, pdd_ms) WHERE phase = 'ended';
+    INCLUDE (pbx, verdict, final_status, end_how, ring_at, answered_at, talk_ms, pdd_ms) WHERE phase = 'ended' AND conversation = id;
+CREATE INDEX calls_legs ON calls (conversation);
+CREATE INDEX calls_at_pbx ON calls (target, caller, started_at) WHERE verdict = 'pbx';
+
+-- One row per conversation: what its first leg tells, since that is who called whom and how it ended for them.
+CREATE VIEW conversations AS
+SELECT c.id, CASE WHEN l.open AND c.phase = 'ended' THEN 'live' ELSE c.phase END AS phase, c.direction, c.source, c.target, c.carrier, c.pbx,
+       c.caller, c.called, c.shown, c.started_at, c.ring_at, c.answered_at, l.ended_at, c.end_side, c.end_how,
+       c.final_status, c.cause, c.pdd_ms, c.talk_ms, l.legs
+FROM calls c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS legs, bool_or(phase <> 'ended') AS open,
+           CASE WHEN bool_and(phase = 'ended') THEN max(ended_at) END AS ended_at
+    FROM calls WHERE conversation = c.id
+) l
+WHERE c.conversation = c.id;
 
 -- === operations: what was done, by whom, and what takes it back ===================================================
 

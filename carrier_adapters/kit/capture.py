@@ -2,8 +2,8 @@
 
 A capture is two files: ``NAME.sip``, the message as text, and ``NAME.toml`` beside it:
 ``direction`` in or out, ``trunk``, and for a call in ``called``, ``caller``, ``withheld`` and
-perhaps ``source`` (the address it came from), for a call out ``called`` and ``shown``. Full numbers
-are written with a plus.
+perhaps ``source`` (the address it came from), for a call out ``called`` and ``shown``, and
+``forwarded = true`` where a PBX of ours forwards it. Full numbers are written with a plus.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from carrier_adapters.contract import CALLER_HEADERS, Invite
 
 _KEYS = {
     "in": ({"direction", "trunk", "called", "caller", "withheld"}, {"source"}),
-    "out": ({"direction", "trunk", "called", "shown"}, set[str]()),
+    "out": ({"direction", "trunk", "called", "shown"}, {"forwarded"}),
 }
 _COMPACT = {"f": "from", "t": "to"}  # RFC 3261, section 7.3.3, as far as it is read here
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -32,11 +32,14 @@ class CaptureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One captured INVITE. ``expected``: the table of its TOML file."""
+    """One captured INVITE. ``expected``: the table of its TOML file; ``diverting``: the user in
+    Diversion, empty where there is none.
+    """
 
     name: str
     invite: Invite
     from_user: str
+    diverting: str
     expected: dict[str, Any]
 
     @property
@@ -62,11 +65,11 @@ def read(stem: str, folder: Path) -> Capture:
             raise CaptureError(f"{path.name} is missing beside {stem}.*")
     try:
         expected = tomllib.loads(told.read_text("utf-8"))
-        invite, from_user = read_invite(message.read_text("utf-8"))
+        invite, from_user, diverting = read_invite(message.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CaptureError(f"{stem}: {error}") from error
     _refuse_keys(told.name, expected)
-    return Capture(stem, invite, from_user, expected)
+    return Capture(stem, invite, from_user, diverting, expected)
 
 
 def _refuse_keys(file: str, expected: dict[str, Any]) -> None:
@@ -80,12 +83,14 @@ def _refuse_keys(file: str, expected: dict[str, Any]) -> None:
         said += [f"unknown {sorted(unknown)}"] * bool(unknown)
         raise CaptureError(f"{file}: {', '.join(said)}")
     for key, value in expected.items():
-        if not isinstance(value, bool if key == "withheld" else str):
+        if not isinstance(value, bool if key in ("withheld", "forwarded") else str):
             raise CaptureError(f"{file}: {key} is {value!r}")
 
 
-def read_invite(text: str) -> tuple[Invite, str]:
-    """An INVITE as the gateway reads it, and the user of its From. Raises CaptureError."""
+def read_invite(text: str) -> tuple[Invite, str, str]:
+    """An INVITE as the gateway reads it, and the users of its From and of its Diversion. Raises
+    CaptureError.
+    """
     head = text.replace("\r\n", "\n").lstrip("\n").partition("\n\n")[0]
     first, _, rest = head.partition("\n")
     words = first.split(" ")
@@ -98,7 +103,7 @@ def read_invite(text: str) -> tuple[Invite, str]:
     callers = {name: _user(headers[name.lower()][0]) for name in CALLER_HEADERS
                if name.lower() in headers}  # fmt: skip
     invite = Invite(user_of(words[1]), _user(headers["to"][0]), callers, _anonymous(headers))
-    return invite, callers["From"]
+    return invite, callers["From"], _user(headers.get("diversion", [""])[0])
 
 
 def _headers(text: str) -> dict[str, list[str]]:

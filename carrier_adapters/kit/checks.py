@@ -34,6 +34,7 @@ _FOREIGN = ("442079460001", "4930123456", "12025550123", "861012345678", "331234
             "81312345678", "8613800138000", "390612345678", "995322123456", "20212345")  # fmt: skip
 # RFC 3261, section 25.1: user; Kamailio and everybody else would read anything else differently
 _USER = re.compile(r"(?:[A-Za-z0-9_.!~*'()&=+$,;?/-]|%[0-9A-Fa-f]{2}){1,128}")
+_DIVERTED = re.compile(rf"<sip:{_USER.pattern}@{{us}}>;reason=unknown")
 _TOKEN = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
 # What carries a message, names its dialog or frames its body: the gateway's business alone. The
 # short names are the compact forms of RFC 3261, section 20.
@@ -44,6 +45,7 @@ _NOT_THEIRS = frozenset(
         *("content-encoding", "e", "require", "proxy-require", "supported", "k", "authorization"),
         *("proxy-authorization", "replaces", "refer-to", "r", "session-expires", "x", "min-se"),
         *("rseq", "rack", "event", "o", "join", "target-dialog", "identity", "date"),
+        *("diversion", "history-info", "x-portgate-conversation"),
     }
 )
 SLOW = f"A reading takes {LIMIT_S * 1000:g} ms at most: cap the length first, and give regular "
@@ -166,6 +168,11 @@ def writes_safely(carrier: Carrier) -> Check:
                 far = under_watch(check, carrier.far_side, called, shown, trunk)
                 if far:
                     _judge_written(check, called, far[0])
+        for shown in own_numbers(carrier) if carrier.diversion else ():
+            told = under_watch(check, carrier.diverted, shown, trunk, withheld=False)
+            if told and not _DIVERTED.fullmatch(told[0][1]):
+                said = f"tells by Diversion {_short(told[0][1])}"
+                check.wrong("written", said, "Only what a SIP URI's user may hold")
     return check
 
 
@@ -186,7 +193,10 @@ def _judge_written(check: Check, called: str, far: Any) -> None:
             check.wrong("far_side", f"{_short(name)} is no name of a header")
         elif name.lower() in _NOT_THEIRS:
             mend = "From and To by from_user and to_user; the rest is the gateway's"
-            check.wrong("far_side", f"writes {name}, which routes or frames the message", mend)
+            said = "routes or frames the message, or tells of its past"
+            if name.lower() == "diversion":
+                mend = "Declare diversion = True: the gateway knows which calls are forwarded"
+            check.wrong("far_side", f"writes {name}, which {said}", mend)
         if not value.isprintable() or len(value) > 256:
             check.wrong("far_side", f"{name}: {_short(value)} does not stay on one short line")
         if re.search(r"[{}]", value.replace("{us}", "")):

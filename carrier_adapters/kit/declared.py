@@ -17,7 +17,7 @@ from carrier_adapters.contract import (
 from carrier_adapters.kit.trunk import FieldError, Trunk
 
 HOOKS = ("number", "parties", "written", "far_side", "trunk_for", "failure", "invoice")
-_NOT_TO_OVERRIDE = ("trunk", "plan")
+_NOT_TO_OVERRIDE = ("trunk", "plan", "diverted")
 _CHOICES = {
     "caller_header": CALLER_HEADERS,
     "called_in": CALLED_IN,
@@ -111,6 +111,8 @@ def _refuse_values(kind: type[Carrier]) -> None:
     title: Any = kind.title
     if not isinstance(title, str) or not title.isprintable():
         raise FieldError("title", f"{title!r} is not one line of text")
+    if not isinstance(kind.diversion, bool):
+        raise FieldError("diversion", f"{kind.diversion!r} is neither True nor False")
     _refuse_retries(kind.retry_elsewhere)
 
 

@@ -34,6 +34,9 @@ class Start(msgspec.Struct, tag_field="e", tag="start", frozen=True, kw_only=Tru
     ft: str  # From tag
     cseq: CSeq
     kind: Literal["pbx", "carrier", "reject", "drop"]
+    conv: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")] = ""  # the first leg's id
+    did: str = ""  # the number of ours by which that came in, digits; else those that diverted it
+    client: str = ""  # the party outside, as far as a PBX's leg tells
     trunk: str = ""
     addr: str = ""  # "ip:port/udp" that it came from
     caller: str = ""

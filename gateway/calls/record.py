@@ -49,6 +49,8 @@ class Record(NamedTuple):
     cause: str
     pdd_ms: int | None
     talk_ms: int | None
+    first_leg: str | None
+    joined_by: str
     state: str  # JSON
     tries: str  # JSON
 
@@ -99,6 +101,8 @@ def record(call: Call) -> Record:
         cause(call),
         (first_sign - began) // 1000 if first_sign is not None else None,
         (ended - answer) // 1000 if ended is not None and answer is not None else None,
+        (start.conv if start else "") or None,
+        "correlation" if start and start.conv else "",
         _encode(call).decode(),
         _encode(tries(call)).decode(),
     )

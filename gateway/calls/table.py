@@ -14,7 +14,7 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from gateway.calls import porting
+from gateway.calls import joining, porting
 from gateway.calls.events import KINDS, Event
 from gateway.calls.fold import Call, fold
 from gateway.calls.record import at, record
@@ -127,6 +127,7 @@ async def _fold_in(connection: Connection, events: Sequence[Event]) -> dict[str,
         known[event.c] = fold(known.get(event.c), event)
     columns = zip(*(record(call) for call in known.values()), strict=True)
     await connection.execute(SQL["put_calls"], *(list(column) for column in columns))
+    await joining.join(connection, known.values())
     await porting.arrived(connection, events)
     return known
 

@@ -25,6 +25,7 @@ def calls() -> None:
 
     \b
       ./portgate calls list --phase live
+      ./portgate calls list --conversations
       ./portgate calls list --json | jq -r '.calls[] | "\\(.id) \\(.cause)"'
       ./portgate calls show 0123456789abcdef0123456789abcdef
     """
@@ -34,10 +35,22 @@ def calls() -> None:
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--phase", type=click.Choice(PHASES), help="Only calls in this phase.")
 @click.option("--direction", type=click.Choice(("in", "out")), help="Only calls this way.")
+@click.option(
+    "--conversations",
+    "together",
+    is_flag=True,
+    help="One line for all legs of a call through a PBX.",
+)
 @json_option
-def list_calls(limit: int, phase: str | None, direction: str | None, as_json: bool) -> None:
-    """The newest calls first."""
-    rows = _ask(this_home(), "list_calls", limit, None, None, phase, direction)
+def list_calls(
+    limit: int, phase: str | None, direction: str | None, together: bool, as_json: bool
+) -> None:
+    """The newest calls first: each leg through the gateway, or each conversation."""
+    asked = limit, None, None, phase, direction
+    if together:
+        _list_conversations(_ask(this_home(), "list_conversations", *asked), as_json)
+        return
+    rows = _ask(this_home(), "list_calls", *asked)
     if as_json:
         print_json({"calls": [shown(row) for row in rows]})
         return
@@ -45,20 +58,32 @@ def list_calls(limit: int, phase: str | None, direction: str | None, as_json: bo
     click.echo(f"{len(rows)} calls", err=True)
 
 
+def _list_conversations(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json({"conversations": [shown(row) for row in rows]})
+        return
+    titles = ("CONVERSATION", *_TITLES[1:], "LEGS")
+    table(titles, [[*_line(row), str(row["legs"])] for row in rows])
+    click.echo(f"{len(rows)} conversations", err=True)
+
+
 @calls.command("show")
 @click.argument("call_id")
 @json_option
 def show_call(call_id: str, as_json: bool) -> None:
-    """One call: its record, why it went where it went, and its events."""
+    """One call: its record, why it went where it went, its events, and the other legs of its
+    conversation.
+    """
     if not re.fullmatch(r"[0-9a-f]{32}", call_id):
         raise click.BadParameter("a call's id has 32 digits 0-9a-f; see: ./portgate calls list")
     home = this_home()
     found = _ask(home, "show_call", call_id)
     if not found:
         raise click.ClickException(f"no call {call_id}. See: ./portgate calls list")
-    events = _ask(home, "show_call_events", call_id)
+    events, legs = _ask(home, "show_call_events", call_id), _ask(home, "show_legs", call_id)
     if as_json:
-        print_json({"call": shown(found[0]), "events": [shown(event) for event in events]})
+        told = [shown(event) for event in events]
+        print_json({"call": shown(found[0]), "events": told, "legs": [shown(leg) for leg in legs]})
         return
     for name, value in found[0].items():
         if name not in ("rules", "tries") and value not in (None, ""):
@@ -69,6 +94,8 @@ def show_call(call_id: str, as_json: bool) -> None:
         click.echo(f"{'attempt':15} {_attempt(one)}")
     for event in events:
         click.echo(f"{'event':15} {_plain(event['at'])} {event['kind']}")
+    for leg in legs if len(legs) > 1 else ():
+        click.echo(f"{'leg':15} {_leg(leg)}")
 
 
 def shown(row: dict[str, Any]) -> dict[str, Any]:
@@ -96,6 +123,12 @@ def _attempt(one: dict[str, Any]) -> str:
         why = f": {refused(one['status']) if one['status'] else NOT_SENT}"
         why += f" ({one['status']}" + (f", Q.850 cause {one['q850']})" if one["q850"] else ")")
     return f"{whom} at {one['where']}{why}"
+
+
+def _leg(leg: dict[str, Any]) -> str:
+    way = f"{leg['source']} -> {leg['target'] or 'nobody'}"
+    joined = f", joined by {leg['joined_by']}" if leg["joined_by"] else ""
+    return f"{leg['id']} {way}: {leg['caller'] or '-'} to {leg['called']}, {leg['phase']}{joined}"
 
 
 def _plain(value: Any) -> Any:

@@ -175,6 +175,8 @@ class Htable(Room):
 
     def _add(self, table: str, key: str, step: int) -> int:
         value = self._value(table, key)
+        if value is None:
+            value = self.world.table_starts.get(table)
         if not isinstance(value, int):
             return -255  # measured: there is nothing to count on
         self.world.tables[table][key] = value + step

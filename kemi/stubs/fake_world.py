@@ -91,6 +91,8 @@ class World:
     xavps: dict[str, list[str | int]] = field(default_factory=dict)
     variables: dict[str, str | int] = field(default_factory=dict)
     tables: dict[str, dict[str, str | int]] = field(default_factory=dict)
+    # tables with an initval: what they count on from
+    table_starts: dict[str, int] = field(default_factory=dict)
     pv_names: set[str] = field(default_factory=set)
     results: dict[str, Any] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)

@@ -9,6 +9,7 @@ SELECT (SELECT count(*) FROM numbers) AS numbers,
        (SELECT count(*) FROM carriers) AS carriers,
        (SELECT count(*) FROM calls WHERE phase <> 'ended') AS calls_open,
        (SELECT count(*) FROM calls WHERE phase = 'live') AS calls_live,
+       (SELECT count(DISTINCT conversation) FROM calls WHERE phase <> 'ended') AS conversations_open,
        (SELECT count(*) FROM journal_rejects) AS journal_rejects,
        (SELECT max(changed_at) FROM calls WHERE started_at > now() - interval '1 day') AS last_call_at;
 

@@ -39,19 +39,22 @@ SELECT id, state::text FROM calls WHERE phase <> 'ended';
 -- name: put_calls
 INSERT INTO calls (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
                    rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-                   final_status, cause, pdd_ms, talk_ms, state, tries)
+                   final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state, tries)
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
        rules::jsonb, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-       final_status, cause, pdd_ms, talk_ms, state::jsonb, tries::jsonb
+       final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state::jsonb, tries::jsonb
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
             $16::int[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
             $21::timestamptz[], $22::text[], $23::text[], $24::int[], $25::text[], $26::bigint[],
-            $27::bigint[], $28::text[], $29::text[])
+            $27::bigint[], $28::text[], $29::text[], $30::text[], $31::text[])
      AS c (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
            rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-           final_status, cause, pdd_ms, talk_ms, state, tries)
+           final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state, tries)
 ON CONFLICT (id) DO UPDATE SET
+    -- what was joined afterwards stays joined
+    first_leg = coalesce(excluded.first_leg, calls.first_leg),
+    joined_by = CASE WHEN excluded.joined_by = '' THEN calls.joined_by ELSE excluded.joined_by END,
     phase = excluded.phase, direction = excluded.direction,
     source = excluded.source, target = excluded.target, carrier = excluded.carrier, pbx = excluded.pbx,
     trunk = excluded.trunk, source_address = excluded.source_address, caller = excluded.caller,
@@ -66,7 +69,7 @@ ON CONFLICT (id) DO UPDATE SET
 -- Newest first; ($2, $3) is the place of the last row already seen, both null for the first page.
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms, tries
+       pdd_ms, talk_ms, tries, conversation, joined_by
 FROM calls
 WHERE ($2::timestamptz IS NULL OR (started_at, id) < ($2, $3::text))
   AND ($4::text IS NULL OR phase = $4)
@@ -77,8 +80,54 @@ LIMIT $1;
 -- name: show_call
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms, tries
+       pdd_ms, talk_ms, tries, conversation, joined_by
 FROM calls WHERE id = $1;
+
+-- name: show_legs
+-- Every leg of the conversation that this call belongs to, in the order of their beginning.
+SELECT l.id, l.phase, l.direction, l.source, l.target, l.caller, l.called, l.shown, l.started_at, l.answered_at, l.ended_at,
+       l.final_status, l.cause, l.talk_ms, l.joined_by
+FROM calls c JOIN calls l ON l.conversation = c.conversation
+WHERE c.id = $1 ORDER BY l.started_at, l.id;
+
+-- name: list_conversations
+-- As list_calls, one line for each conversation: what its first leg tells, and how many legs it has.
+SELECT * FROM conversations
+WHERE ($2::timestamptz IS NULL OR (started_at, id) < ($2, $3::text))
+  AND ($4::text IS NULL OR phase = $4)
+  AND ($5::text IS NULL OR direction = $5)
+ORDER BY started_at DESC, id DESC
+LIMIT $1;
+
+-- name: join_legs
+-- Legs that PBXs sent without our correlation ($1) go to the one call that was at that PBX then: of the same client ($2), or to
+-- one of the numbers that diverted them ($3). Where there are several, nobody can say which, and the leg stays alone.
+WITH leg AS (
+    SELECT c.id, c.source, c.started_at, l.client, l.did, string_to_array('+' || replace(l.did, ',', ',+'), ',') AS dids
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS l (id, client, did)
+    JOIN calls c ON c.id = l.id AND c.conversation = c.id
+), found AS (
+    SELECT leg.id, h.conversation, 'caller' AS joined_by
+    FROM leg JOIN calls h ON h.verdict = 'pbx' AND h.target = leg.source AND h.caller = leg.client
+    WHERE leg.client <> '' AND (leg.did = '' OR h.called = ANY(leg.dids)) AND h.id <> leg.id
+      AND h.started_at BETWEEN leg.started_at - interval '6 hours' AND leg.started_at
+      AND (h.ended_at IS NULL OR h.ended_at >= leg.started_at)
+    UNION ALL
+    SELECT leg.id, h.conversation, 'diversion'
+    FROM leg JOIN calls h ON h.phase <> 'ended' AND h.verdict = 'pbx' AND h.target = leg.source
+    WHERE leg.client = '' AND leg.did <> '' AND h.called = ANY(leg.dids) AND h.id <> leg.id
+      AND h.started_at <= leg.started_at
+)
+UPDATE calls c SET first_leg = one.conversation, joined_by = one.joined_by
+FROM (SELECT id, min(conversation) AS conversation, min(joined_by) AS joined_by
+      FROM found GROUP BY id HAVING count(DISTINCT conversation) = 1) one
+WHERE c.id = one.id;
+
+-- name: join_onwards
+-- A leg whose first leg turned out to be a later one of another conversation belongs there too.
+UPDATE calls c SET first_leg = p.conversation
+FROM calls p
+WHERE p.id = c.conversation AND p.conversation <> p.id AND (c.id = ANY($1::text[]) OR p.id = ANY($1::text[]));
 
 -- name: show_call_events
 SELECT e.at, e.kind, e.data, f.name AS file, e.at_byte

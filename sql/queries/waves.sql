@@ -21,18 +21,18 @@ WHERE c.name = ANY($1::text[]) AND p.name IS DISTINCT FROM $2
 GROUP BY c.name, p.name ORDER BY c.name, p.name;
 
 -- name: wave_load
--- Ended calls per city of numbers at a PBX ($1), from $2 to $3.
+-- Ended conversations per city of numbers at a PBX ($1), from $2 to $3.
 SELECT y.name AS city, count(*) AS calls
 FROM calls c
 JOIN numbers n ON n.e164 = c.ours
 JOIN cities y ON y.id = n.city_id
 JOIN attachment_groups g ON g.id = n.group_id
 JOIN pbxs p ON p.id = g.pbx_id AND p.name = $1
-WHERE c.phase = 'ended' AND c.started_at >= $2 AND c.started_at < $3
+WHERE c.phase = 'ended' AND c.conversation = c.id AND c.started_at >= $2 AND c.started_at < $3
 GROUP BY y.name;
 
 -- name: wave_calls
--- Calls of these numbers through this PBX, or refused before any was chosen, by hour and outcome: those that have ended,
+-- Conversations of these numbers through this PBX, or refused before any was chosen, by hour and outcome: those that have ended,
 -- and those that were answered and go on (without them a busy hour would seem to be made of failures). All that is counted
 -- is in the index calls_by_number; sums are floats, since those of numeric cost half of the time.
 SELECT date_bin('1 hour', started_at, 'epoch') AS hour, answered_at IS NOT NULL AS answered,
@@ -43,14 +43,14 @@ SELECT date_bin('1 hour', started_at, 'epoch') AS hour, answered_at IS NOT NULL 
        coalesce(sum(talk_ms::float8 * talk_ms::float8), 0) / 1000000 AS talk_s2,
        coalesce(sum(pdd_ms::float8), 0)::bigint AS pdd_ms, count(pdd_ms) AS pdd_calls
 FROM calls
-WHERE ours = ANY($1::bigint[]) AND phase = 'ended' AND started_at >= $2 AND started_at < $3 AND pbx IN ($4, '')
+WHERE ours = ANY($1::bigint[]) AND phase = 'ended' AND conversation = id AND started_at >= $2 AND started_at < $3 AND pbx IN ($4, '')
 GROUP BY 1, 2, 3, 4, 5, 6
 UNION ALL
 SELECT date_bin('1 hour', started_at, 'epoch'), true, NULL, NULL, verdict, false, count(*), 0, 0, 0,
        coalesce(sum(pdd_ms::float8), 0)::bigint, count(pdd_ms)
 FROM calls
 WHERE ours = ANY($1::bigint[]) AND phase <> 'ended' AND answered_at IS NOT NULL
-  AND started_at >= $2 AND started_at < $3 AND pbx = $4
+  AND conversation = id AND started_at >= $2 AND started_at < $3 AND pbx = $4
 GROUP BY 1, verdict;
 
 -- name: add_pbx_migration

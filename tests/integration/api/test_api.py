@@ -22,6 +22,7 @@ PAGES = (
     "/v1/pbxs",
     "/v1/carriers",
     "/v1/calls",
+    "/v1/conversations",
     f"/v1/calls/{'a' * 32}",
 )
 

@@ -107,6 +107,9 @@ FAILURE = "def failure(self, status, cause=0):\n        "
         (FAILURE + "return 1 / 0", "failure: raised ZeroDivisionError"),
         ("def invoice(self, data, file_name):\n        return data[0]", "invoice: IndexError"),
         ("caller_header = 'Remote-Party-ID'", "in_mobile: caller is read as"),
+        (FAR + "return far._replace(headers=(('Diversion', '<sip:1@x>'),))", "Declare diversion"),
+        ("diversion = True", "diversion is True, and no INVITE that is forwarded = true"),
+        ("diversion = 1", "diversion: 1 is neither True nor False"),
         ("number_format = 'national'", "out_mobile: Request-URI is written '89160000001'"),
     ],
 )  # fmt: skip

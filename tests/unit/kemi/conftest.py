@@ -140,6 +140,7 @@ class Gateway:
             "no_answer_ms": 120000, "silent_trunk_ms": 4000,
         } | settings  # fmt: skip
         (folder / "kemi.json").write_text(json.dumps(config))
+        self.tables: dict[str, dict[str, str | int]] = {"rounds": {}}
         _KSR.fake = FakeKSR(options("192.0.2.2"), local=(US, 5060))
         self.start()
 
@@ -169,6 +170,7 @@ class Gateway:
         """
         _KSR.fake = FakeKSR(raw, source=source, local=(US, 5060), script=self.router)
         self.ksr.results["sanity.sanity_check"] = 1
+        self.ksr.world.tables, self.ksr.world.table_starts = self.tables, {"rounds": 0}
         for name in ("rtpengine_offer", "rtpengine_answer"):
             self.ksr.results[f"rtpengine.{name}"] = 1 if relay_is_up else -1
         self.router.ksr_request_route(None)
