@@ -28,6 +28,7 @@ from gateway.calls.ingest import Ingest
 from gateway.calls.live import Live
 from gateway.carrier_files.at_work import AtWork
 from gateway.carrier_files.secrets import Secrets
+from gateway.health.registered import RegisteredHealth
 from gateway.health.targets import Targets
 from gateway.health.watch import Watch
 from gateway.home import Home
@@ -107,6 +108,7 @@ def _health(home: Home, settings: Settings) -> Watch:
         interval_s=health.interval_s,
         answer_s=health.answer_s,
         tls=tls.context(settings.sip),
+        also=RegisteredHealth(KamailioRpc(home.kamailio_rpc), home.snapshot).look,
     )
 
 

@@ -13,7 +13,8 @@ _USUAL = "udp"
 
 class Contact(NamedTuple):
     """One place that a PBX registered from. ``contact``: how it wants to be called; ``next_hop``:
-    where that is sent; ``left_s``: seconds until it is over; ``agent``: what it calls itself.
+    where that is sent, and ``uri`` the same as calls and health name it; ``left_s``: seconds until
+    it is over; ``agent``: what it calls itself.
     """
 
     contact: str
@@ -21,6 +22,7 @@ class Contact(NamedTuple):
     transport: str
     left_s: int
     agent: str
+    uri: str
 
 
 def contacts(snapshot: Path) -> dict[str, list[Contact]]:
@@ -37,7 +39,17 @@ def contacts(snapshot: Path) -> dict[str, list[Contact]]:
 
 
 def _contact(one: dict[str, object], now: float) -> Contact:
-    hop = str(one["received"] or one["contact"])
-    transport = hop.lower().partition(";transport=")[2].partition(";")[0] or _USUAL
+    contact, received = str(one["contact"]), str(one["received"])
+    uri, transport = hop_uri(received, contact)
     left = int(float(str(one["expires"])) - now)
-    return Contact(str(one["contact"]), hop, transport, left, str(one["agent"]))
+    return Contact(contact, received or contact, transport, left, str(one["agent"]), uri)
+
+
+def hop_uri(received: str, contact: str) -> tuple[str, str]:
+    """(``sip:host:port;transport=..`` that calls there are sent to, its transport)."""
+    where, *params = (received or contact).partition(":")[2].rpartition("@")[2].split(";")
+    named = dict(param.lower().partition("=")[::2] for param in params)
+    transport = named.get("transport") or _USUAL
+    if ":" not in where.rpartition("]")[2]:
+        where += ":5061" if transport == "tls" else ":5060"
+    return f"sip:{where};transport={transport}", transport

@@ -309,5 +309,14 @@ def cause_in(reasons: str) -> int:
     return min(int(found[1]), 127) if found else 0
 
 
+def has_one_via() -> bool:
+    """Whether the answer at hand has only one Via, so that there is nobody to send it on to."""
+    get = KSR.hdr.gete_idx
+    try:
+        return bool(get("Via", 0)) and not get("Via", 1) and "," not in get("Via", 0)
+    except UnicodeDecodeError:
+        return False
+
+
 def status() -> int:
     return int(KSR.kx.get_status())

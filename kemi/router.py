@@ -134,7 +134,10 @@ class Router:
         """
         try:
             if not ksr_effects.matches_transaction() and not replies.of_before(self.worker):
-                ksr_effects.drop()
+                # One with our Via alone can go nowhere: nathelper's questions to PBXs that have
+                # registered are no transactions, and it looks at their answers after us.
+                if not ksr_message.has_one_via():
+                    ksr_effects.drop()
         except Exception as error:
             self.failed(error, answering=False)
         return CONTINUE

@@ -22,6 +22,7 @@ from gateway.cli.pbx_change import (
     show_pbx,
     suspend_pbx,
 )
+from gateway.cli.pbx_trial import check_pbx, test_pbx
 from gateway.cli.registry import (
     CHANGES,
     SAME,
@@ -35,7 +36,7 @@ from gateway.cli.registry import (
     told,
     yes_option,
 )
-from gateway.health.said import states
+from gateway.health.said import UNKNOWN, states
 from gateway.names import said
 from gateway.registered import contacts
 from number_registry.operations import moves
@@ -70,7 +71,10 @@ def list_pbxs(as_json: bool) -> None:
     health, known = states(home.snapshot), said.read(home.snapshot)
     now = contacts(home.snapshot)
     for row in found:
-        row["registered"] = [one._asdict() for one in now.get(row.pop("account") or "", ())]
+        row["registered"] = [
+            {**one._asdict(), "state": health.get(one.uri, UNKNOWN)}
+            for one in now.get(row.pop("account") or "", ())
+        ]
         row["gateways"] = [
             {"address": address, "state": said.state(known, address, health)}
             for address in row["addresses"]
@@ -93,13 +97,25 @@ def _where(row: dict[str, Any]) -> str:
     gateways = [
         one["address"] + (" (down)" if one["state"] == "down" else "") for one in row["gateways"]
     ]
-    registered = [f"{one['next_hop']} for {one['left_s']} s" for one in row["registered"]]
+    registered = [
+        f"{one['next_hop']} for {one['left_s']} s" + (" (down)" if one["state"] == "down" else "")
+        for one in row["registered"]
+    ]
     if row["trust"] == "register" and not registered:
         return "not registered"
     return ", ".join([*gateways, *registered]) or "-"
 
 
-for _command in (add_pbx, set_pbx, show_pbx, suspend_pbx, resume_pbx, new_password):
+for _command in (
+    check_pbx,
+    test_pbx,
+    add_pbx,
+    set_pbx,
+    show_pbx,
+    suspend_pbx,
+    resume_pbx,
+    new_password,
+):
     pbx.add_command(_command)
 
 _city = click.option("--city", help="Only numbers of this city.")

@@ -11,9 +11,9 @@ import asyncio
 import json
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -37,7 +37,8 @@ class Target(NamedTuple):
 class Watch:
     """``targets``: whom to ask now; called every AGAIN_S, so it must be cheap and must not raise.
 
-    ``interval_s``: between two questions to one gateway; ``answer_s``: patience with each.
+    ``interval_s``: between two questions to one gateway; ``answer_s``: patience with each;
+    ``also``: what somebody else knows of gateways that are not asked here.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class Watch:
         interval_s: float,
         answer_s: float,
         tls: ssl.SSLContext | None = None,
+        also: Callable[[], Awaitable[dict[str, dict[str, Any]]]] | None = None,
     ) -> None:
+        self._also, self._told = also, dict[str, dict[str, Any]]()
         self._path = folder / FILE
         self._source, self._tls = source, tls
         self._targets = targets
@@ -64,6 +67,8 @@ class Watch:
             async with Prober(self._source, self._tls) as prober:
                 while not stop.is_set():
                     self._follow(prober, {t.address.uri: t for t in self._targets()})
+                    if self._also is not None:
+                        self._told = await self._also()
                     self._write()
                     _raise_what_failed(self._asking.values())
                     await _either(stop, AGAIN_S)
@@ -107,6 +112,7 @@ class Watch:
             uri: {"owner": self._owners[uri], "state": tally.state, "since": round(tally.since, 3)}
             for uri, tally in sorted(self._tallies.items())
         }
+        gateways.update(self._told)
         beside = self._path.with_name(f".{FILE}.new")
         beside.write_text(json.dumps({"version": 1, "gateways": gateways}, indent=1), "ascii")
         beside.replace(self._path)

@@ -6,6 +6,9 @@ import json
 import time
 from typing import Any
 
+from gateway.endpoints.message import SipMessage
+from tests.sip.digest import asked, credentials
+from tests.sip.raw import Raw, request
 from tests.sip.stack import Stack
 
 NUMBER = "+74951230009"
@@ -46,3 +49,16 @@ def registered(stack: Stack, name: str, count: int, within: float = 5.0) -> list
 def listed(stack: Stack) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(stack.command("pbx", "list", "--json").stdout)["pbxs"]
     return found
+
+
+async def registers(pbx: Raw, stack: Stack, login: dict[str, str], **changes: str) -> SipMessage:
+    """REGISTER with the password; the final answer."""
+    uri = f"sip:{stack.address[0]}"
+    user = f"sip:{login['user']}@{stack.address[0]}"
+    own = {"From": f"<{user}>;tag=reg", "To": f"<{user}>", **changes}
+    source = "{}:{}".format(*pbx.transport.get_extra_info("sockname"))
+    challenge = await pbx.asks(request("REGISTER", uri, source, **own), stack.address)
+    assert challenge.status == 401
+    proof = credentials(asked(challenge), login["user"], login["password"], "REGISTER", uri)
+    proved = request("REGISTER", uri, source, **own, Authorization=proof)
+    return await pbx.asks(proved, stack.address)

@@ -14,7 +14,14 @@ from tests.sip.baresip import baresip
 from tests.sip.digest import asked, credentials
 from tests.sip.people import CARRIERS, World
 from tests.sip.raw import raw_socket, request
-from tests.sip.registered.shop import NUMBER, account, made, registered, takes_number
+from tests.sip.registered.shop import (
+    NUMBER,
+    account,
+    made,
+    registered,
+    registers,
+    takes_number,
+)
 from tests.sip.stack import Stack
 
 pytestmark = pytest.mark.asyncio
@@ -119,11 +126,10 @@ async def test_several_places_are_tried_in_their_order(world: World) -> None:
     stack = world.stack
     login = made(stack, "shop-two", "--trust", "register")
     takes_number(stack, "shop-two")
-    uri = f"sip:{stack.address[0]}"
     first, second = stack.host(84), stack.host(85)
     contacts = f"<sip:a@{second}:5060>;q=0.2, <sip:b@{first}:5060>;q=0.8"
     async with raw_socket(stack.host(86)) as pbx:
-        said = await _registers(pbx, stack, login, uri, Contact=contacts)
+        said = await registers(pbx, stack, login, Contact=contacts)
         assert said.status == 200
         assert len(registered(stack, "shop-two", 2)) == 2
         async with (
@@ -135,22 +141,9 @@ async def test_several_places_are_tried_in_their_order(world: World) -> None:
             assert heard.uri.startswith(f"sip:{NUMBER}@{second}:5060")
             await call.cancel()
             await call.until_over()
-        said = await _registers(pbx, stack, login, uri, Contact="*", Expires="0")
+        said = await registers(pbx, stack, login, Contact="*", Expires="0")
         assert said.status == 200
         registered(stack, "shop-two", 0)
-
-
-async def _registers(pbx, stack, login, uri, **changes: str):  # type: ignore[no-untyped-def]
-    """REGISTER with the password; the final answer."""
-    user = f"sip:{login['user']}@{stack.address[0]}"
-    own = {"From": f"<{user}>;tag=reg", "To": f"<{user}>", **changes}
-    source = "{}:{}".format(*pbx.transport.get_extra_info("sockname"))
-    challenge = await pbx.asks(request("REGISTER", uri, source, **own), stack.address)
-    assert challenge.status == 401
-    proof = credentials(asked(challenge), login["user"], login["password"], "REGISTER", uri)
-    return await pbx.asks(
-        request("REGISTER", uri, source, **own, Authorization=proof), stack.address
-    )
 
 
 async def test_a_wrong_password_and_none_hear_the_same_and_no_account_hears_nothing(

@@ -52,12 +52,11 @@ async def test_a_stranger_cannot_end_a_call(world: World) -> None:
         await call.bye()
 
 
-def stray_answer(to: str) -> bytes:
-    """An answer to nothing that the gateway has sent; its second Via names a victim."""
+def stray_answer(to: str, via: str = "\r\nVia: ") -> bytes:
+    """An answer to nothing that the gateway has sent; its second Via, after `via`, names one."""
     lines = [
         "SIP/2.0 200 OK",
-        "Via: SIP/2.0/UDP gateway;branch=z9hG4bKstray1",
-        f"Via: SIP/2.0/UDP {to};branch=z9hG4bKstray2",
+        f"Via: SIP/2.0/UDP gateway;branch=z9hG4bKstray1{via}SIP/2.0/UDP {to};branch=z9hG4bKstray2",
         "From: <sip:a@b>;tag=1",
         "To: <sip:c@d>;tag=2",
         "Call-ID: stray",
@@ -67,15 +66,18 @@ def stray_answer(to: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
+@pytest.mark.parametrize("via", ["\r\nVia: ", "\r\nv: ", ", ", ",\r\n ", "\r\nX: y\r\nv : "])
 @pytest.mark.parametrize("sender", [99, CARRIERS["northline"]])
-async def test_an_answer_to_nothing_is_sent_on_to_nobody(world: World, sender: int) -> None:
+async def test_an_answer_to_nothing_is_sent_on_to_nobody(
+    world: World, sender: int, via: str
+) -> None:
     victim, neighbour = world.stack.host(98), world.stack.host(CARRIERS["volga_city"])
     async with (
         raw_socket(world.stack.host(sender)) as source,
         raw_socket(victim, 5060) as hit,
         raw_socket(neighbour) as known,
     ):
-        source.sends(stray_answer(f"{victim}:5060"), world.stack.address)
+        source.sends(stray_answer(f"{victim}:5060", via), world.stack.address)
         options = request("OPTIONS", "sip:gateway", neighbour)
         assert (await known.asks(options, world.stack.address)).status == 200
         assert await hit.hears_nothing(within=0.5)
