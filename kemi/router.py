@@ -133,11 +133,14 @@ class Router:
         Via, for anybody and to anywhere: it is dropped (RFC 6026).
         """
         try:
-            if not ksr_effects.matches_transaction() and not replies.of_before(self.worker):
-                # One with our Via alone can go nowhere: nathelper's questions to PBXs that have
-                # registered are no transactions, and it looks at their answers after us.
-                if not ksr_message.has_one_via():
-                    ksr_effects.drop()
+            # One with our Via alone can go nowhere: nathelper's questions to PBXs that have
+            # registered are no transactions, and it looks at their answers after us.
+            if not (
+                ksr_effects.matches_transaction()
+                or replies.of_before(self.worker)
+                or ksr_message.has_one_via()
+            ):
+                ksr_effects.drop()
         except Exception as error:
             self.failed(error, answering=False)
         return CONTINUE
