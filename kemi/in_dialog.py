@@ -143,7 +143,8 @@ def _record(worker: Worker, method: str, sealed: Sealed, from_caller: bool, cseq
     than the sender), and where the side is to be found from now on.
     """
     source, contact = message.source(), message.contact()
-    if is_behind_nat(contact, source.ip):
+    connected = source.proto != "udp" and contact and worker.is_guest(source.ip)
+    if connected or is_behind_nat(contact, source.ip):
         do.name_real_contact()
     events.update(
         worker.journal,

@@ -206,7 +206,7 @@ def _send(
     plan = plans[way]
     several = len(plans) > 1 or plan.asks
     to, trunk, user, emergency, media = plan.to, plan.trunk, plan.user, plan.emergency, plan.media
-    _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, _ = facts
+    _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, proto = facts
     written = uris(plan, own_from, from_user, own_to, to_user)
     near_from, near_to, far_from, far_to = written
     far = (user, address.uri, far_from or own_from, far_to or own_to)
@@ -221,7 +221,7 @@ def _send(
         if far_to:
             do.cancel_as_written()
     do.follow_reply_path()
-    if is_behind_nat(contact, ip):
+    if is_behind_nat(contact, ip) or (proto != "udp" and worker.is_guest(ip)):
         do.name_real_contact()
     if offered:
         do.flag(do.FLAG_OFFERED)

@@ -35,7 +35,8 @@ def invite_reply(worker: Worker) -> None:
         return
     contact = message.readable(message.contact)
     source = message.source()
-    if is_behind_nat(contact, source.ip):
+    connected = source.proto != "udp" and contact and worker.is_guest(source.ip)
+    if connected or is_behind_nat(contact, source.ip):
         do.name_real_contact()  # of a 18x too: a PRACK goes there (RFC 3262)
     if status >= 200:
         _answered(worker, call, status, contact, source)

@@ -129,6 +129,10 @@ class Worker:
         except (OSError, ValueError):
             return ""
 
+    def is_guest(self, ip: str) -> bool:
+        """Whether this may be a PBX that has proved itself from an address nobody knows."""
+        return bool(self.accounts) and not self.knows(ip)
+
     def _reload_carriers(self) -> None:
         """Put changed carriers' files to work; a broken one keeps what was there before. About 1
         ms a file.
