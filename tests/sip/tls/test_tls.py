@@ -14,6 +14,7 @@ from gateway.endpoints.message import SipMessage
 from gateway.home import Home
 from tests.sip import raw
 from tests.sip.people import CARRIERS, PBXS, World
+from tests.sip.registered.walled import is_called
 from tests.sip.stack import Stack, running_stack
 from tests.sip.tls.far import certificate, connected, listening
 
@@ -153,3 +154,9 @@ def _inside(ok: SipMessage, cseq: str) -> dict[str, str]:
         "Route": ", ".join(reversed(routes)), "From": ok.header("From"),
         "To": ok.header("To"), "Call_ID": ok.call_id, "CSeq": cseq,
     }  # fmt: skip
+
+
+async def test_a_pbx_that_registers_over_tls_is_called_over_its_connection(world: World) -> None:
+    here = world.stack.host(94)
+    async with connected(here, _tls(world.stack)) as line:
+        await is_called(world, line, here, "tls")
