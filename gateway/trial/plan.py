@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from carrier_adapters.contract import Carrier, FarSide, Invite, Parties, Trunk
 from gateway.trial.known import Known
 from number_registry.call import Call, Peer, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
+from number_registry.dialling import national
 from number_registry.e164 import E164
 from number_registry.errors import RefuseError
 from number_registry.model import Address, Pbx
+from number_registry.pbx_profile import Profile
 from number_registry.routing import decide
 
 
@@ -167,9 +169,11 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
     far: tuple[Address, ...] = ()
     if isinstance(verdict, ToPbx):
         pbx = known.directory.pbx(verdict.pbx)
-        digits = pbx is not None and pbx.profile.did_format == "digits"
-        user = str(verdict.did) if digits else verdict.did.plus
-        shown = verdict.caller.removeprefix("+") if digits else verdict.caller
+        profile = pbx.profile if pbx is not None else Profile()
+        user = _spelt(verdict.did, profile.did_format, profile)
+        caller = E164.maybe(verdict.caller.removeprefix("+"))
+        form = profile.caller_format or profile.did_format
+        shown = _spelt(caller, form, profile) if caller else verdict.caller
         written, far = FarSide(user, user, shown), verdict.addresses
     elif isinstance(verdict, ToCarrier):
         trunks = _trunks(known, verdict)
@@ -182,3 +186,10 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
             seed = invite.request_user
             far = tuple(address for _, one in trunks for address in one.in_order(seed))
     return Plan(peer, source, invite, call, verdict, written, far)
+
+
+def _spelt(number: E164, form: str, profile: Profile) -> str:
+    """A number as a PBX's profile wants it written."""
+    if form == "national":
+        return national(number, profile.plan)
+    return number.plus if form == "plus" else str(number)
