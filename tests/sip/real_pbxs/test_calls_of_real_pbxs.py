@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import nullcontext
 
 import pytest
 import pytest_asyncio
@@ -18,10 +19,11 @@ from tests.sip.real_pbxs.office import Office, both_hear
 from tests.sip.stack import Stack
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.pbx]
-SENT_AWAY, REFERRED, TOGETHER, DIRECT, ANNOUNCED, IMPATIENT, MENU, ECHO = (
-    f"+7843222000{n}" for n in range(8)
+SENT_AWAY, REFERRED, TOGETHER, DIRECT, ANNOUNCED, IMPATIENT, MENU, ECHO, AFTER_HOURS, CIRCLE = (
+    f"+7843222000{n}" for n in range(10)
 )
-MOBILE = "+79161234567"
+CLIENT, MOBILE = "+79160000001", "+79161234567"
+HANDFUL = 15
 # PBX, the extension whose phone the DIDs ring, the number that it shows outside
 SIDES = (("old", "101", "+74951230001"), ("new", "103", "+74951230000"))
 
@@ -272,3 +274,37 @@ async def test_an_orderly_restart_hangs_up_and_the_next_call_rings(
 
 async def test_the_gateway_answers_when_the_pbx_asks_whether_it_is_there(side: Side) -> None:
     await side.pbx.until_trunk_up()
+
+
+async def test_a_call_forwarded_to_a_mobile_shows_the_number_called_and_is_one_conversation(
+    world: World, side: Side
+) -> None:
+    async with (
+        world.phone_network("volga_city") as mobile,
+        world.carrier("volga_city", port=5070) as carrier,
+    ):
+        call = await carrier.calls(AFTER_HOURS, from_=CLIENT)
+        far = await mobile.call()
+        assert await call.until_final() == 200
+        assert await both_hear(call, far)
+        await call.bye()
+        await far.until_over()
+    assert "9161112233@" in far.invite.uri
+    shown = far.invite.header("P-Asserted-Identity") + far.invite.header("From")
+    assert AFTER_HOURS[2:] in shown
+    assert CLIENT[2:] not in shown and "X-Portgate" not in far.invite.text
+    first, out = await world.record(call), await world.record(far)
+    assert (out["conversation"], out["joined_by"]) == (first["id"], "correlation")
+
+
+async def test_two_numbers_forwarded_to_each_other_are_cut_after_a_handful_of_rounds(
+    world: World, side: Side
+) -> None:
+    """The other one is at the old PBX: with Kazan at the new one both programs take part."""
+    other = nullcontext() if side.name == "old" else side.office.pbx("old")
+    async with other, world.carrier("volga_city") as carrier:
+        call = await carrier.calls(CIRCLE, from_=CLIENT)
+        assert await call.until_final() >= 400
+        await call.until_over()
+    rounds = side.pbx.log().count(f"[{CIRCLE}@from-trunk:1]")
+    assert 1 < rounds <= HANDFUL
