@@ -102,10 +102,13 @@ def _copier(dsn: str, redis_url: str, folder: Path) -> Iterator[subprocess.Popen
     """Publisher and mirror as a process of their own, as in a real gateway."""
     repo = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-m", "gateway.bench.copier", dsn, redis_url, str(folder)]
-    with (folder / "copier.log").open("wb") as log:
+    said = folder / "copier.log"
+    with said.open("wb") as log:
         process = subprocess.Popen(command, cwd=repo, stderr=log)
     try:
         yield process
+    except BenchError as error:
+        raise BenchError(f"{error}; {said.read_text('utf-8', 'replace')[-600:]}") from None
     finally:
         process.terminate()
         process.wait(LIMIT_S)

@@ -44,3 +44,16 @@ def test_the_locks_pin_everything_with_hashes_and_name_no_index() -> None:
         assert all("==" in pin for pin in pins[name])
         assert "--hash=sha256:" in (REPO / name).read_text()
     assert pins["requirements.lock"] < pins["requirements-dev.lock"]
+
+
+def test_an_environment_older_than_the_files_is_named_and_the_command_still_runs(
+    tmp_path: Path,
+) -> None:
+    python = tmp_path / "home/venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho ran\n")
+    python.chmod(0o755)
+    (tmp_path / "home/venv/portgate.lock").write_text("of an older lock\n")
+    done = launch(tmp_path / "home", "numbers", "list")
+    assert done.stdout == "ran\n"
+    assert "./portgate up" in done.stderr
