@@ -35,6 +35,13 @@ sip_verify_server no
 """
 
 
+def config(address: str, *, port: int = 5060, hz: int = 1000, more: str = "g722") -> str:
+    """What baresip's file of this name holds for one at this address that sends this tone."""
+    rtp = 20000 + port % 1000
+    values = {"address": address, "port": port, "control": CONTROL_PORT, "hz": hz, "more": more}
+    return _CONFIG.format(**values, rtp=rtp, rtp_last=rtp + 20)
+
+
 class Baresip:
     """One running baresip. Made by `baresip`."""
 
@@ -95,10 +102,7 @@ async def baresip(
     if shutil.which("baresip") is None:
         pytest.skip("baresip is not installed here")
     folder = Path(tempfile.mkdtemp(prefix="baresip-", dir="/tmp"))
-    rtp = 20000 + port % 1000
-    values = {"address": address, "port": port, "control": CONTROL_PORT, "hz": hz, "more": more}
-    config = _CONFIG.format(**values, rtp=rtp, rtp_last=rtp + 20)
-    (folder / "config").write_text(config)
+    (folder / "config").write_text(config(address, port=port, hz=hz, more=more))
     (folder / "accounts").write_text(account + "\n")
     with (folder / "log").open("w") as log:
         process = await asyncio.create_subprocess_exec(

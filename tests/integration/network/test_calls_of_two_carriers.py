@@ -5,16 +5,13 @@ once, each by its own address of ours, heard both ways, ended from both sides.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,9 +19,8 @@ from gateway import ports as internal
 from gateway.home import Home
 from tests.integration.network.conftest import HOP, OF_ALPHA, OF_BETA, SERVER
 from tests.integration.network.namespaces import Namespace, make
-from tests.repo.tree import ROOT
+from tests.integration.network.processes import FarEnd, command
 
-UP_S, CALL_S = 120, 60
 SETTINGS = """\
 [sip]
 address = "{net}.1"
@@ -63,41 +59,6 @@ rtp = ["10.0.0.0/8"]
 """
 
 
-class FarEnd:
-    """A process of far_end.py in a namespace."""
-
-    def __init__(self, where: Namespace, **wanted: Any) -> None:
-        self._process = subprocess.Popen(
-            _inside(where, "tests.integration.network.far_end", json.dumps(wanted)),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=_env(),
-        )  # fmt: skip
-        if "to" not in wanted:
-            assert self._process.stdout is not None
-            if self._process.stdout.readline() != "ready\n":
-                raise AssertionError(self._process.communicate()[1])
-
-    def told(self) -> dict[str, Any]:
-        out, err = self._process.communicate(timeout=CALL_S)
-        assert self._process.returncode == 0, err
-        return dict(json.loads(out))
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
-
-
-def _inside(where: Namespace, *module: str) -> list[str]:
-    net = f"--net=/proc/{os.getpid()}/fd/{where.fd}"
-    return ["nsenter", net, sys.executable, "-P", "-m", *module]
-
-
-def _env(home: Path | None = None) -> dict[str, str]:
-    place = {"PORTGATE_HOME": str(home)} if home else {}
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **place}
-
-
 @dataclass
 class Stack:
     """The gateway in its namespace, and the carriers in theirs."""
@@ -109,10 +70,7 @@ class Stack:
     net: str
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            _inside(self.gateway, "gateway.cli", *words), env=_env(self.home.path),
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=UP_S, check=False,
-        )  # fmt: skip
+        return command(self.gateway, self.home.path, *words)
 
 
 @pytest.fixture(scope="module")
