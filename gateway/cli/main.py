@@ -102,20 +102,11 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> int:
-    """Say an expected error in three parts; let an unexpected one show where it came from."""
-    from gateway.settings import SettingsError
-    from gateway.stack.problems import Problem, StackError
+    """Say any error in three parts."""
+    from gateway.cli.errors import problems_of
     from gateway.stack.report import Lines
-    from number_registry.errors import PortgateError
 
     lines = Lines()
-    if isinstance(error, StackError):
-        for problem in error.problems:
-            lines.failed(problem)
-    elif isinstance(error, SettingsError):
-        lines.failed(Problem(error.where, error.what, error.mend))
-    elif isinstance(error, PortgateError):
-        lines.failed(Problem(type(error).__name__, str(error), ""))
-    else:
-        raise error
+    for problem in problems_of(error):
+        lines.failed(problem)
     return 1

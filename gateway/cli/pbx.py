@@ -259,6 +259,8 @@ def _show(plan: MovePlan) -> None:
     show_lines(lines, len(plan.changes))
     count = f"{len(plan.changes)} numbers, {plan.live_calls} live calls"
     click.echo(f"{count}; {plan.unchanged} are there already", err=True)
+    for warning in plan.warnings:
+        click.echo(click.style(f"! {warning}", fg="yellow"), err=True)
 
 
 @pbx.command("undo")

@@ -58,6 +58,26 @@ class MoveFacts:
     new: PbxFacts
     chosen: tuple[Candidate, ...]
     live: Mapping[int, int]
+    migrations: tuple[InMigration, ...] = ()
+
+
+class InMigration(NamedTuple):
+    """Chosen numbers of one city that an open migration by waves is about."""
+
+    migration: int
+    old: str
+    new: str
+    city: str
+    state: str
+    numbers: int
+
+    @property
+    def warning(self) -> str:
+        return (
+            f"{self.numbers} of these numbers are part of migration {self.migration}, {self.old}"
+            f" to {self.new} ({self.city} is {self.state}): it will not know of this, and judges by"
+            " their calls; ./portgate waves go, rollback, skip or cancel keep it in step"
+        )
 
 
 class NumberMove(NamedTuple):
@@ -78,7 +98,8 @@ class MovePlan:
     """A move before it is made; `apply` does exactly this.
 
     ``groups`` and ``share``: where the numbers are now, and the (PBX, percent) that takes a part of
-    their calls already. ``unchanged``: numbers that point there already.
+    their calls already. ``unchanged``: numbers that point there already. ``warnings``: what to
+    know first, though nothing forbids it.
     """
 
     actor: str
@@ -89,6 +110,7 @@ class MovePlan:
     groups: tuple[int, ...]
     share: tuple[str, int]
     unchanged: int
+    warnings: tuple[str, ...] = ()
 
     @property
     def live_calls(self) -> int:
@@ -132,6 +154,7 @@ def plan(actor: str, request: Move, facts: MoveFacts) -> MovePlan:
         tuple(sorted({one.group for one in moving})),
         next(iter(shares), ("", 0)),
         len(facts.chosen) - len(moving),
+        tuple(one.warning for one in facts.migrations if moving),
     )
 
 
@@ -174,6 +197,7 @@ def as_json(plan: MovePlan) -> dict[str, Any]:
         "numbers": len(plan.changes),
         "unchanged": plan.unchanged,
         "live_calls": plan.live_calls,
+        "warnings": list(plan.warnings),
         "changes": list(_changes(plan.changes)),
     }
 

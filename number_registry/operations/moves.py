@@ -19,6 +19,7 @@ from number_registry.errors import AbortError
 from number_registry.operations import ledger
 from number_registry.operations.move_plan import (
     Candidate,
+    InMigration,
     Move,
     MoveFacts,
     MovePlan,
@@ -79,11 +80,13 @@ async def read(connection: Connection, request: Move, old: str | None) -> MoveFa
     start = old or next((one.pbx for one in chosen if one.pbx), None)
     found = await connection.fetchrow(SQL["move_pbx"], start) if start else None
     live = await connection.fetch(SQL["live_calls_of"], start or "")
+    migrations = await connection.fetch(SQL["waves_of_numbers"], [one.e164 for one in chosen])
     return MoveFacts(
         PbxFacts(*found) if found else None,
         new,
         chosen,
         {row["e164"]: row["calls"] for row in live},
+        tuple(InMigration(*row) for row in migrations),
     )
 
 

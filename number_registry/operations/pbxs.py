@@ -19,6 +19,16 @@ from number_registry.pbx_profile import Trust
 from number_registry.store.pool import Connection, Record
 from number_registry.store.queries import SQL
 
+# What a row of these tables, which keeps a PBX, means to a person.
+_USED_BY = {
+    "attachment_groups": "numbers are attached to it, or were by a swap that was not taken back",
+    "contracts": "a contract is rented through it",
+    "extensions": "extensions belong to it",
+    "moves": "numbers were moved to or from it: take that back first",
+    "waves": "a migration by waves has moved a city to or from it",
+    "pbx_migrations": "a migration by waves is to or from it",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class PbxPlan:
@@ -161,12 +171,14 @@ async def _put(connection: Connection, facts: PbxFacts, *, new: bool) -> None:
 
 
 async def _drop(connection: Connection, pbx: str) -> None:
+    """Moves that were taken back, or only prepared, do not keep it: they move nothing by now."""
+    await connection.execute(SQL["forget_moves_of_pbx"], pbx)
     try:
         await connection.execute(SQL["drop_pbx"], pbx)
     except asyncpg.ForeignKeyViolationError as error:
+        why = _USED_BY.get(error.as_dict().get("table_name", ""), "something belongs to it")
         raise RefuseError(
-            f"PBX {pbx} is used by now (numbers, contracts or extensions belong to it), so it "
-            "stays; suspend it instead"
+            f"PBX {pbx} is used by now ({why}), so it stays; suspend it instead"
         ) from error
 
 

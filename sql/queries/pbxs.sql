@@ -14,6 +14,12 @@ INSERT INTO pbxs (name, profile, state) VALUES ($1, $2, $3::service_state) RETUR
 -- name: change_pbx
 UPDATE pbxs SET profile = $2, state = $3::service_state WHERE name = $1 RETURNING id;
 
+-- name: forget_moves_of_pbx
+-- Moves that were taken back or never made; one that a migration tells of stays.
+DELETE FROM moves m USING pbxs p
+WHERE p.name = $1 AND p.id IN (m.from_pbx, m.to_pbx) AND m.state <> 'applied'
+  AND NOT EXISTS (SELECT FROM waves w WHERE w.move_id = m.id);
+
 -- name: drop_pbx
 DELETE FROM pbxs WHERE name = $1;
 

@@ -108,6 +108,17 @@ JOIN pbxs f ON f.id = m.from_pbx JOIN pbxs t ON t.id = m.to_pbx
 WHERE w.e164 = ANY($1::bigint[]) AND m.id <> $2
 ORDER BY w.e164 LIMIT 1;
 
+-- name: waves_of_numbers
+-- The cities of open migrations that some of these numbers belong to, and how many of them.
+SELECT m.id, f.name AS "from", t.name AS "to", c.name AS city, v.state, count(*) AS numbers
+FROM wave_numbers w
+JOIN pbx_migrations m ON m.id = w.migration_id AND m.state IN ('planned', 'running', 'held')
+JOIN waves v ON v.migration_id = w.migration_id AND v.city_id = w.city_id
+JOIN cities c ON c.id = w.city_id
+JOIN pbxs f ON f.id = m.from_pbx JOIN pbxs t ON t.id = m.to_pbx
+WHERE w.e164 = ANY($1::bigint[])
+GROUP BY m.id, f.name, t.name, v.position, c.name, v.state ORDER BY m.id, v.position;
+
 -- name: set_pbx_migration
 UPDATE pbx_migrations SET state = $2, started_at = $3, held_at = $4, held_why = $5 WHERE id = $1;
 

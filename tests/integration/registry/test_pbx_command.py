@@ -57,6 +57,27 @@ def test_a_swap_shows_first_what_each_number_will_do(portgate: Portgate) -> None
     assert portgate.numbers(*OF_KAZAN)[OF_KAZAN[0]]["pbx"] == "old"
 
 
+def test_a_swap_says_which_of_its_numbers_are_part_of_an_open_migration(
+    portgate: Portgate,
+) -> None:
+    swap = ("pbx", "swap", "old", "new", "--city", "Kazan", "--plan")
+    assert portgate.json(*swap, status=2)["warnings"] == []
+    portgate("waves", "plan", "old", "new", "--pilot", "Kazan", "--city", "Ufa")
+    portgate("waves", "start")
+
+    found = portgate.json("pbx", "swap", "new", "old", "--city", "Kazan", "--plan", status=2)
+    (said,) = found["warnings"]
+    assert "10 of these numbers are part of migration 1, old to new (Kazan is watching)" in said
+    assert f"! {said}" in portgate("pbx", "swap", "new", "old", "--city", "Kazan", "--plan").stderr
+    everything = portgate.json("pbx", "swap", "old", "new", "--plan", status=2)
+    assert ["(Ufa is planned)" in one for one in everything["warnings"]] == [True]
+    portgate("waves", "cancel", "--keep")
+    assert (
+        portgate.json("pbx", "share", "--city", "Ufa", "new", 20, "--plan", status=2)["warnings"]
+        == []
+    )
+
+
 def test_a_swap_moves_the_chosen_numbers_and_one_command_brings_them_back(
     portgate: Portgate,
 ) -> None:

@@ -84,6 +84,27 @@ def test_adding_is_taken_back_while_nothing_depends_on_it(portgate: Portgate) ->
         portgate("pbx", "undo", done["undo"])
 
 
+def test_a_swap_that_was_taken_back_or_only_prepared_does_not_keep_a_pbx(
+    portgate: Portgate,
+) -> None:
+    done = portgate.json("pbx", "add", "cloud", "sip:192.0.2.10")
+    swapped = portgate.json("pbx", "swap", "old", "cloud", "--city", "Ufa")
+    portgate("pbx", "swap", "old", "cloud", "--city", "Kazan", "--prepare")
+    with pytest.raises(PortgateError, match="numbers are attached to it"):
+        portgate("pbx", "undo", done["undo"])
+    portgate("pbx", "undo", swapped["undo"])
+    assert portgate("pbx", "undo", done["undo"]).exit_code == 0
+    assert "cloud" not in [row["name"] for row in portgate.json("pbx", "list")["pbxs"]]
+    assert portgate("pbx", "swap", "old", "new", "--city", "Kazan").exit_code == 0
+
+
+def test_what_keeps_a_pbx_is_named(portgate: Portgate) -> None:
+    done = portgate.json("pbx", "add", "cloud", "sip:192.0.2.10")
+    portgate("waves", "plan", "old", "cloud", "--pilot", "Ufa")
+    with pytest.raises(PortgateError, match=r"used by now \(a migration by waves"):
+        portgate("pbx", "undo", done["undo"])
+
+
 def test_suspending_is_taken_back(portgate: Portgate) -> None:
     done = portgate.json("pbx", "suspend", "new")
     portgate("pbx", "undo", done["undo"])
