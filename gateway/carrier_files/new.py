@@ -13,6 +13,7 @@ from number_registry.errors import BadValueError
 
 SKELETON = Path(__file__).parent / "skeleton"
 FILL_IN = "FILL-IN"
+_FOLDERS = frozenset({CAPTURES, "kit"})
 _EXAMPLE_HOST = "192.0.2.2"
 
 
@@ -73,3 +74,10 @@ def _refuse_name(name: str) -> None:
     if not re.fullmatch("[a-z][a-z0-9_]{0,62}", name):
         mend = "Use small letters, digits and _, beginning with a letter"
         raise StackError(Problem(f"`{name}` cannot be a carrier's name", "", mend))
+    if name in _FOLDERS:
+        problem = Problem(
+            f"`{name}` cannot be a carrier's name",
+            f"carrier_adapters/{name}/ is another thing",
+            "Choose another name",
+        )
+        raise StackError(problem)

@@ -47,14 +47,22 @@ def changes(source: Path, at_work: Path) -> list[Change]:
     return sorted(found, key=lambda change: change.name)
 
 
-def put(wanted: Sequence[Change], source: Path, at_work: Path, overrides: Overrides) -> Outcome:
-    """Check each changed file and copy those that pass."""
+def put(
+    wanted: Sequence[Change],
+    source: Path,
+    at_work: Path,
+    overrides: Overrides,
+    *,
+    write: bool = True,
+) -> Outcome:
+    """Check each changed file and copy those that pass; without `write` only say what would be."""
     outcome = Outcome()
     changed = {change.name for change in wanted}
     standing = {path.stem for path in loader.files(at_work)} - changed
     for change in wanted:
         if change.sign == "-":
-            (at_work / f"{change.name}.py").unlink()
+            if write:
+                (at_work / f"{change.name}.py").unlink()
             outcome.done.append(change)
             continue
         path = source / f"{change.name}.py"
@@ -65,7 +73,8 @@ def put(wanted: Sequence[Change], source: Path, at_work: Path, overrides: Overri
         if report["ok"] and path.read_bytes() != text:
             _refuse(report, "", "the file was changed while it was checked", "Apply it again")
         if report["ok"]:
-            _copy(text, at_work / path.name)
+            if write:
+                _copy(text, at_work / path.name)
             standing.add(change.name)
             outcome.done.append(change)
         else:

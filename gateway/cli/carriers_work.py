@@ -17,6 +17,7 @@ from gateway.carrier_files import checking, work, workers
 from gateway.carrier_files import new as skeleton
 from gateway.carrier_files.secrets import Lack, Secrets
 from gateway.cli.common import json_option, print_json, this_home, this_settings
+from gateway.cli.lists import ask
 from gateway.home import Home
 from gateway.stack import adapters, control
 from gateway.stack.problems import Problem, StackError
@@ -129,7 +130,7 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
 
     Each is checked first. One that does not pass is refused and what was at work goes on; the
     others are put to work. A carrier whose file is gone is taken away only when it is named.
-    Exit status 0 when it is so, 1 when a file was refused; with --plan 2 when something changes.
+    Exit status 0 when it is so, 1 when a file is refused; with --plan 2 when something changes.
 
     \b
       ./portgate carriers apply --plan
@@ -139,13 +140,16 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     home = this_home()
     settings = this_settings(home)
     source = adapters.folder(settings)
-    wanted = [one for one in work.changes(source, home.carriers)
-              if one.name == name or (name is None and one.sign != "-")]  # fmt: skip
+    found = work.changes(source, home.carriers)
+    wanted = [one for one in found if one.name == name or (name is None and one.sign != "-")]
+    gone = [one.name for one in found if one not in wanted and one.sign == "-" and name is None]
     if name is not None and not wanted:
         _named(source, name)
     if only_plan:
-        _plan(wanted, as_json)
+        planned = work.put(wanted, source, home.carriers, places(home), write=False)
+        _plan(planned, gone, _rented(home, wanted), source, as_json)
     control.ask(home, {"do": "status"})  # says how to start the stack when it does not run
+    rented = _rented(home, wanted)
     outcome = work.put(wanted, source, home.carriers, places(home))
     sip = (settings.sip.address, settings.sip.port)
     moved = control.ask(home, {"do": "addresses"}, HAND_OVER_S)
@@ -153,7 +157,7 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     known = work.loaded(home.carriers, places(home))
     added = asyncio.run(_register(home, known))
     applied = {one.name: known[one.name] for one in outcome.done if one.name in known}
-    notes = [note for one in applied.values() for note in work.notes(one)]
+    notes = rented + [note for one in applied.values() for note in work.notes(one)]
     if not settings.sip.tls_port:
         notes += [note for one in applied.values() for note in work.wants_tls(one)]
     lacks = _lacks(home, applied)
@@ -161,27 +165,49 @@ def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
     if as_json:
         print_json({"applied": [{"change": one.sign, "name": one.name} for one in outcome.done],
                     "refused": outcome.refused, "registered": added, "workers": told,
-                    "addresses": moved,
+                    "addresses": moved, "gone": gone,
                     "notes": notes, "lacks": told_lacks})  # fmt: skip
     else:
         if moved["away_s"] is not None:
             click.echo(f"Listening on {', '.join(moved['sip'])}: Kamailio was restarted, away for "
                        f"{moved['away_s']:.1f} s; calls went on")  # fmt: skip
         _say(outcome, told, added, notes, source)
+        _tell_gone(gone)
         for name, some in lacks.items():
             for lack in some:
                 click.echo(f"{click.style('!', fg='yellow')} {name}: {lack}")
     sys.exit(1 if outcome.refused or any(one["refused"] for one in told) else 0)
 
 
-def _plan(wanted: list[work.Change], as_json: bool) -> None:
+def _plan(
+    planned: work.Outcome, gone: list[str], notes: list[str], source: Path, as_json: bool
+) -> None:
     if as_json:
-        print_json({"changes": [{"change": one.sign, "name": one.name} for one in wanted]})
-    elif not wanted:
-        click.echo("Nothing to apply: every file is at work as it is.", err=True)
-    for one in () if as_json else wanted:
-        click.echo(f"{one.sign} {one.name}")
-    sys.exit(2 if wanted else 0)
+        changes = [{"change": one.sign, "name": one.name} for one in planned.done]
+        print_json({"changes": changes, "refused": planned.refused, "gone": gone, "notes": notes})
+    else:
+        _say(planned, [], [], notes, source)
+        _tell_gone(gone)
+    sys.exit(1 if planned.refused else 2 if planned.done else 0)
+
+
+def _tell_gone(gone: list[str]) -> None:
+    for name in gone:
+        click.echo(f"{name}: its file is gone, and it still works; take it away: "
+                   f"./portgate carriers apply {name}", err=True)  # fmt: skip
+
+
+def _rented(home: Home, wanted: list[work.Change]) -> list[str]:
+    """What is lost with carriers that are taken away while numbers are rented from them."""
+    leaving = {one.name for one in wanted if one.sign == "-"}
+    if not leaving:
+        return []
+    return [
+        f"{row['numbers']} numbers are rented from {row['name']}: "
+        "without its file their calls are refused, both ways"
+        for row in ask(home, "list_carriers")
+        if row["name"] in leaving and row["numbers"]
+    ]
 
 
 def _say(

@@ -145,7 +145,9 @@ def test_a_carrier_dropped_in_is_at_work_and_known_and_can_be_taken_away(
     assert answer["registered"] == ["city_telecom"]
     assert listed(running)["city_telecom"]["state"] == "at work"
     (folder / "city_telecom.py").unlink()
-    assert told(running, "apply")["applied"] == [], "never without being named"
+    answer = told(running, "apply")
+    assert answer["applied"] == [], "never without being named"
+    assert answer["gone"] == ["city_telecom"], "which is said"
     assert listed(running)["city_telecom"]["state"] == "gone"
     answer = told(running, "apply", "city_telecom")
     assert answer["applied"] == [{"change": "-", "name": "city_telecom"}]

@@ -44,6 +44,31 @@ def test_a_new_file_is_put_to_work_and_is_then_no_change(source: Path, at_work: 
     assert list(loader.load(at_work).carriers) == ["northline"]
 
 
+def test_a_plan_refuses_what_applying_would_refuse_and_writes_nothing(
+    source: Path, at_work: Path
+) -> None:
+    text = (source / "northline.py").read_text()
+    shutil.copytree(source / "captures" / "northline", source / "captures" / "twin")
+    (source / "twin.py").write_text(text.replace('"northline"', '"twin"'))
+    (source / "half.py").write_text("class Half(:\n")
+    found = work.changes(source, at_work)
+    planned = work.put(found, source, at_work, {}, write=False)
+    assert list(at_work.iterdir()) == []
+    done = work.put(found, source, at_work, {})
+    assert planned.done == done.done == [Change("+", "northline")]
+    assert [one["name"] for one in planned.refused] == ["half", "twin"], "one twin is enough"
+    (source / "northline.py").unlink()
+    leaving = [one for one in work.changes(source, at_work) if one.sign == "-"]
+    assert work.put(leaving, source, at_work, {}, write=False).done == leaving
+    assert (at_work / "northline.py").exists()
+
+
+@pytest.mark.parametrize("name", ["kit", "captures"])
+def test_a_folder_of_the_contract_is_no_carriers_name(source: Path, name: str) -> None:
+    with pytest.raises(StackError, match="is another thing"):
+        new.write(source, new.Wanted(name))
+
+
 def test_a_file_that_fails_a_check_changes_nothing_and_stops_no_other(
     source: Path, at_work: Path
 ) -> None:
