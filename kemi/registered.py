@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +25,13 @@ from number_registry.names import is_literal
 FILE = "registered.json"
 VERSION = 1
 MOST = 8  # bindings of one account
+# What may stand in a Request-URI; parameters of a header there (RFC 3261, section 19.1.5) may not.
+# Kamailio's registrar keeps much else, and a call to it would be answered by nobody.
+_CALLABLE = re.compile(
+    r"""(sips?):((?:[^\s<>"@?\x7f]+@)?(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])"""
+    r"""(?::[0-9]+)?(?:;[^\s<>"@?\x7f]*)?)(?:\?.*)?""",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 class Binding(NamedTuple):
@@ -46,26 +55,34 @@ class Binding(NamedTuple):
         """Where calls to it go; None for a Contact that cannot be called. ``did_in_request``: the
         DID takes the place of the Contact's user.
         """
-        try:
-            host, port, transport = _place(self.next_hop)
-        except (BadValueError, ValueError):
+        callable_ = _CALLABLE.fullmatch(self.contact)
+        if callable_ is None or not self.contact.isprintable():
             return None
-        where = self.contact.partition(":")[2]
+        where = callable_[2]
         if did_in_request:
             where = where.rpartition("@")[2]
-        return Address(host, port, transport, target=where)
+        try:
+            host, port, transport = _place(self.next_hop)
+            return Address(host, port, transport, target=where)
+        except (BadValueError, ValueError):
+            return None
 
 
 def _place(uri: str) -> tuple[str, int, Transport]:
     """Host, port and transport that a SIP URI leads to (RFC 3263 without DNS)."""
-    where, *params = uri.partition(":")[2].rpartition("@")[2].split(";")
+    scheme, _, rest = uri.partition(":")
+    where, *params = rest.rpartition("@")[2].split(";")
     named = dict(param.lower().partition("=")[::2] for param in params)
-    transport = Transport(named.get("transport") or "udp")
+    usually = "tls" if scheme.lower() == "sips" else "udp"
+    transport = Transport(named.get("transport") or usually)
     host = host_of(uri)
     port = where.removeprefix(host).removeprefix(":").partition("?")[0]
     usual = 5061 if transport is Transport.TLS else 5060
     if not is_literal(host):
         raise BadValueError(f"{host!r} is a name: nothing is looked up in a call")
+    there = ip_address(host.strip("[]"))
+    if there.version != 4 or there.is_unspecified or there.is_multicast:
+        raise BadValueError(f"{host!r} is no single IPv4 address")  # as all of ours are
     return host, int(port) if port else usual, transport
 
 
