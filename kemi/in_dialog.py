@@ -57,6 +57,9 @@ def _of_no_call(method: str) -> None:
 def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     """The ACK to a 2xx: it has no answer, and may answer a delayed offer (RFC 3264)."""
     _write(sealed, from_caller)
+    do.drop_identity_headers()
+    if sealed.guests:
+        do.drop_credentials()
     do.use_real_contact()
     if sealed.pace is not None:
         asked.acknowledge(sealed.pace, sealed.call, from_caller)
@@ -78,11 +81,12 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
         return
     pace = sealed.pace
     cseq = asked.number(pace, from_caller) if pace else 0
+    do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
+    if sealed.guests:
+        do.drop_credentials()
     if method == "BYE":
-        do.drop_identity_headers()
         _hang_up(worker, sealed, from_caller, tag)
     else:
-        do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
         _record(worker, method, sealed, from_caller, cseq)
         if (
             negotiating

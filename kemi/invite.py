@@ -105,11 +105,18 @@ def _where_registered(worker: Worker, verdict: ToPbx, pbx: Pbx) -> Verdict:
     worker.registered.refresh()
     user = pbx.account.user if pbx.account else ""
     in_request = "request" in pbx.profile.did_in
-    found = [one.address(did_in_request=in_request) for one in worker.registered.of(user, time())]
-    addresses = tuple(address for address in found if address is not None)
+    found = worker.registered.of(user, time())
+    reached = [(one, one.address(did_in_request=in_request)) for one in found]
+    # A Contact is the PBX's word. From where it registered it may be called; a carrier would take
+    # the call for one of ours, to whatever number the Contact names.
+    addresses = tuple(
+        address
+        for one, address in reached
+        if address is not None and (one.received or not worker.is_carriers_or_ours(address.host))
+    )
     if addresses:
         return verdict._replace(addresses=addresses)
-    said = f"PBX {pbx.name} is not registered"
+    said = f"PBX {pbx.name} is not registered" + " where it can be called" * bool(found)
     return Reject(480, said, (*verdict.trace, ("refused", f"480: {said}")))
 
 

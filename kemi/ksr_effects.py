@@ -243,9 +243,10 @@ def challenge(realm: str, stale: bool) -> None:
     KSR.auth.auth_challenge(realm, _QOP_AUTH | _SAY_STALE if stale else _QOP_AUTH)
 
 
-def forget_credentials() -> None:
+def drop_credentials() -> None:
     """They were for us and go no further (RFC 3261, section 22.3)."""
-    KSR.auth.consume_credentials()
+    KSR.hdr.remove("Authorization")
+    KSR.hdr.remove("Proxy-Authorization")
 
 
 def begin_transaction() -> bool:

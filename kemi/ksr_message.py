@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import KSR
 
@@ -34,6 +35,8 @@ _BINDINGS = tuple(
 _Q_MOST = 1000
 _RECORD_ROUTES_MOST = 16
 _PRIVACIES_MOST = 4
+_USERNAME = re.compile(r'(?:\s|,)username\s*=\s*"([^"\\]*)"', re.IGNORECASE)
+_LOGIN_LONGEST = 2000
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _Q850 = re.compile(r"(?:^|,)\s*Q\.850\s*(?:;[^,]*?)?;\s*cause\s*=\s*(\d{1,3})\b", re.IGNORECASE)
 _HIDING = frozenset({"id", "user", "header"})
@@ -163,8 +166,22 @@ def to_user() -> str:
 
 
 def login_user() -> str:
-    """Whom the credentials of the request are of; empty when it has none."""
-    return KSR.pv.gete("$au")
+    """Whom the credentials of the request are of; empty when it has none that can be read. Read as
+    text, since Kamailio's parser writes a line of log for each stranger's that are none.
+    """
+    for header in ("Proxy-Authorization", "Authorization"):
+        if KSR.hdr.is_present(header) > 0:
+            found = _USERNAME.search(readable(partial(KSR.hdr.gete, header))[:_LOGIN_LONGEST])
+            return found[1] if found else ""
+    return ""
+
+
+def is_login_for_this() -> bool:
+    """Whether the credentials were made for the user that the Request-URI asks for (RFC 7616,
+    section 3.4.6). Its host, port and parameters are written differently by honest clients.
+    """
+    asked, uri = KSR.kx.gete_ruser(), user_of(readable(lambda: str(KSR.pv.gete("$adu"))))
+    return uri == asked.partition(";")[0].partition(":")[0]
 
 
 def invite_source() -> str:

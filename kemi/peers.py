@@ -98,6 +98,11 @@ class Peers:
         self._anybody[address] = known
         return known
 
+    def is_carrier(self, address: str) -> bool:
+        """Whether a carrier's calls come from this address, to whichever of ours."""
+        peer = self._found(address, None)
+        return peer is not None and peer.side is Side.CARRIER
+
     def _found(self, address: str, us: str | None) -> Peer | None:
         try:
             ip = ipaddress.ip_address(address.strip("[]"))

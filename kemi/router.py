@@ -55,8 +55,11 @@ class Router:
         where = traceback.extract_tb(error.__traceback__)[-1]
         bad_bytes = isinstance(error, UnicodeDecodeError)
         what = "unreadable bytes" if bad_bytes else f"unexpected {type(error).__name__}"
+        stranger = answering and self._is_stranger()
+        if stranger and bad_bytes:
+            return  # an unknown source writes no line of our log either
         ksr_effects.log_error(f"{what}: {error} ({where.filename}:{where.lineno})")
-        if answering and not self._is_stranger():
+        if answering and not stranger:
             ksr_effects.answer_broken(
                 *((400, "Bad Request") if bad_bytes else (503, "Service Unavailable"))
             )

@@ -56,7 +56,7 @@ def _invite(worker: Worker) -> None:
     if not do.hops_left():
         do.answer(483, "Too Many Hops")
         return
-    do.forget_credentials()
+    do.drop_credentials()
     invite.handle(worker, Peer(Side.PBX, pbx.name), facts, facts.ip)
 
 
@@ -78,6 +78,8 @@ def _registered_at(worker: Worker, source: Source) -> Pbx | None:
 def _proves(worker: Worker, account: Account) -> bool:
     """Whether the request holds this account's password; else it is asked for it."""
     proved = do.proved(account.realm, _secret(account))
+    if proved == do.PROVED and not message.is_login_for_this():
+        proved = do.UNPROVED  # overheard: made for a call to somebody else
     if proved != do.PROVED:
         do.challenge(account.realm, proved == do.STALE)
     return proved == do.PROVED
@@ -95,11 +97,12 @@ def register(worker: Worker) -> None:
         return
     if message.login_user() not in ("", pbx.account.user):
         return
-    if not do.begin_transaction() or not _proves(worker, pbx.account) or not do.well_formed():
-        return
+    if not do.well_formed() or not do.begin_transaction() or not _proves(worker, pbx.account):
+        return  # sanity has answered, or it has been challenged
     source, contact = message.source(), message.contact()
     do.follow_reply_path()
-    if source.proto != "udp" or _is_hidden(contact, source.ip):
+    hidden = _is_hidden(contact, source.ip) or worker.is_carriers_or_ours(source.ip)
+    if hidden or source.proto != "udp":
         do.name_source_of_binding()
     user = pbx.account.user
     if do.save_binding(user, pbx.account.realm):

@@ -120,6 +120,16 @@ class Worker:
         """Whether this is the address of a neighbour, one that sends no calls included."""
         return self._peers.knows(host) or host in self.inside_calls
 
+    def is_carriers_or_ours(self, host: str) -> bool:
+        """Whether this is an address of ours, or one where a carrier sends or takes calls."""
+        gateways = (
+            gateway.host
+            for carrier in self.carriers.values()
+            for trunk in carrier.trunks
+            for gateway in trunk.addresses
+        )
+        return host in self.ours.all or self._peers.is_carrier(host) or host in gateways
+
     def secret(self, name: str) -> str:
         """The secret of this name as it is now, empty where there is none. Read from its file with
         each challenge, so that a new one counts at once.

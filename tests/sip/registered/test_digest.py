@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.endpoints.message import SipMessage
+from kemi.plan import CORRELATION
 from tests.sip.digest import asked, credentials
 from tests.sip.people import CARRIERS, World
 from tests.sip.raw import Raw, inside, raw_socket, reply, request, sdp
@@ -128,6 +129,51 @@ async def test_a_proof_that_was_used_serves_nobody_again(world: World) -> None:
         assert again.status == 407
         elsewhere = thief.invite("used-3", 1, proof)
         assert (await other.asks(elsewhere, stack.address)).status == 407
+
+
+async def test_a_proof_that_is_overheard_dials_no_other_number(world: World) -> None:
+    """Somebody on the way keeps it from us, and uses it first."""
+    stack = world.stack
+    login = made(stack, "overheard", "sip:192.0.2.80", *WORDS)
+    caller, thief = Proving(stack, login, 76), Proving(stack, login, 77)
+    async with (
+        raw_socket(caller.here, 5060) as pbx,
+        raw_socket(thief.here, 5060) as other,
+        raw_socket(stack.host(CARRIERS["northline"]), 5060) as network,
+    ):
+        proof = caller.proof(await challenged(pbx, caller, "heard-1"))
+        thief.uri = f"sip:+79169999999@{stack.address[0]}"
+        assert (await other.asks(thief.invite("heard-2", 1, proof), stack.address)).status == 407
+        assert await network.hears_nothing(within=0.3)
+
+
+async def test_what_proves_a_pbx_and_what_names_people_stays_with_us(world: World) -> None:
+    """Clients send their credentials along in every request; Asterisk its headers in an ACK too."""
+    stack = world.stack
+    caller = Proving(stack, made(stack, "kept", "sip:192.0.2.81", *WORDS), 78)
+    said = {
+        "Proxy_Authorization": 'Digest username="leak"',
+        "Authorization": 'Digest username="leak"',
+        CORRELATION.replace("-", "_"): "leak",
+        "P_Asserted_Identity": "<sip:leak@x>",
+        "Diversion": "<sip:leak@x>",
+    }
+    async with (
+        raw_socket(caller.here, 5060) as pbx,
+        raw_socket(stack.host(CARRIERS["northline"]), 5060) as network,
+    ):
+        challenge = await challenged(pbx, caller, "kept")
+        other = {"Authorization": 'Digest username="leak"'}
+        pbx.sends(caller.invite("kept", 2, caller.proof(challenge), **other), stack.address)
+        heard = await answers(network, world)
+        assert "leak" not in heard.text
+        ok = await pbx.hears_only(200)
+        for cseq, method in enumerate(("ACK", "INFO", "BYE"), 2):
+            pbx.sends(inside(method, ok, caller.here, cseq, **said), stack.address)
+            heard = await network.hears_only(method)
+            assert "leak" not in heard.text
+            if method != "ACK":
+                network.sends(reply(heard, "200 OK", caller.here), stack.address)
 
 
 async def test_a_call_may_be_given_up_only_from_where_it_came(world: World) -> None:

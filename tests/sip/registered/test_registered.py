@@ -13,7 +13,7 @@ from gateway.stack import control
 from tests.sip.baresip import baresip
 from tests.sip.digest import asked, credentials
 from tests.sip.people import CARRIERS, World
-from tests.sip.raw import raw_socket, request
+from tests.sip.raw import answer, raw_socket, request
 from tests.sip.registered.shop import (
     NUMBER,
     account,
@@ -177,3 +177,47 @@ async def test_a_wrong_password_and_none_hear_the_same_and_no_account_hears_noth
             assert alive.status == 200
         assert await stranger.hears_nothing(within=0.5)
     registered(stack, "shop-wrong", 0)
+
+
+async def test_a_contact_that_cannot_be_called_harms_nobody(world: World) -> None:
+    """Not its own calls, which go to the next one; not the others; not the next start."""
+    stack = world.stack
+    login = made(stack, "shop-odd", "--trust", "register")
+    takes_number(stack, "shop-odd")
+    here = stack.host(88)
+    contacts = f"<sip:a@{here}:0>;q=1, <tel:+7495>;q=0.9, <sip:b@{here}:5060>;q=0.8"
+    async with raw_socket(here, 5060) as pbx, world.carrier() as carrier:
+        assert (await registers(pbx, stack, login, Contact=contacts)).status == 200
+        for after_a_kill in (False, True):
+            if after_a_kill:
+                kill(stack)
+                stack.new_complaints()  # Kamailio tells of its own death
+            call = await carrier.calls(NUMBER)
+            heard = await pbx.hears_only("INVITE")
+            assert heard.uri.startswith(f"sip:{NUMBER}@{here}:5060")
+            pbx.sends(answer(heard, 486), stack.address)
+            assert await call.until_final() == 486
+
+
+@pytest.mark.parametrize("whose", ["a carrier's", "ours"])
+async def test_a_contact_that_is_not_the_pbxs_own_is_not_called(world: World, whose: str) -> None:
+    """A carrier would take the call for ours, and put it through to whatever number it names."""
+    stack, name = world.stack, f"shop-{len(whose)}"
+    login = made(stack, name, "--trust", "register", "--did-in", "to")
+    takes_number(stack, name)
+    last = CARRIERS["volga_city"] if whose == "a carrier's" else 1
+    foreign = f"<sip:+79995550000@{stack.host(last)}:5060>"
+    async with (
+        raw_socket(stack.host(89)) as pbx,
+        raw_socket(stack.host(CARRIERS["volga_city"]), 5060) as network,
+        world.carrier() as carrier,
+    ):
+        assert (await registers(pbx, stack, login, Contact=foreign)).status == 200
+        call = await carrier.calls(NUMBER)
+        assert await call.until_final() == 480
+        while not network.replies.empty():
+            assert (await network.hears()).method == "OPTIONS"
+        await call.until_over()
+    record = await world.record(call)
+    said = f"480: PBX {name} is not registered where it can be called"
+    assert record["rules"][-1][1] == said

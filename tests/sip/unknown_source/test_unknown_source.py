@@ -90,10 +90,13 @@ async def test_a_stranger_whose_bytes_cannot_be_read_hears_nothing_either(
     stranger, neighbour = world.stack.host(99), world.stack.host(CARRIERS["northline"])
     async with raw_socket(stranger) as outside, raw_socket(neighbour) as known:
         data = request("XXX", "sip:x@gateway", stranger, To=to).replace(b"XXX", b"\xff\xfeX")
+        log = world.stack.home.log / "kamailio.log"
+        before = log.read_text("utf-8", "replace").count("unreadable bytes")
         outside.sends(data, world.stack.address)
         options = request("OPTIONS", "sip:gateway", neighbour)
         assert (await known.asks(options, world.stack.address)).status == 200
         assert await outside.hears_nothing(within=0.5)
+    assert log.read_text("utf-8", "replace").count("unreadable bytes") == before
 
 
 async def test_a_stranger_writes_no_line_of_our_log(world: World) -> None:
