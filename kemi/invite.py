@@ -130,10 +130,10 @@ def _if_offered(verdict: ToPbx, pbx: Pbx) -> Verdict:
 
 
 def _with_media(plan: Plan, worker: Worker, peer: Peer) -> Plan:
-    """The plan with what the PBXs on either side ask of the media relay."""
+    """The plan with what either side asks of the media relay."""
     codes = worker.media_codes
-    called = "" if plan.trunk else codes.get(plan.to, "")
-    calling = codes.get(peer.name, "") if peer.side is Side.PBX else ""
+    called = codes.get((plan.to, plan.trunk), "")
+    calling = codes.get((peer.name, peer.trunk), "")
     return plan._replace(media=f"{called}/{calling}") if called or calling else plan
 
 
@@ -233,7 +233,8 @@ def _send(
     if offered:
         do.flag(do.FLAG_OFFERED)
         asked = flags(*media.split("/")) if media else ""
-        if not _media(worker, ident, address, several, asked) and not emergency:
+        apart = several and (worker.ours.several or any([one.media != media for one in plans]))
+        if not _media(worker, ident, address, apart, asked) and not emergency:
             _give_up(worker, ident, "no media relay")
             return
     if not try_next(worker, Pending(ident, near_from, near_to, to, trunk, user, steps, plans)):
@@ -242,15 +243,17 @@ def _send(
         _give_up(worker, ident, "no address could be reached")
 
 
-def _media(worker: Worker, ident: str, address: Address, several: bool, asked: str) -> bool:
-    """Offer it to the media relay, with what PBXs ask of that. Where attempts leave by different
-    addresses of ours, each makes its own offer (kemi/writing.py).
+def _media(worker: Worker, ident: str, address: Address, apart: bool, asked: str) -> bool:
+    """Offer it to the media relay, with what both sides ask of that. ``apart``: attempts leave by
+    different addresses of ours, or ask different things, so each makes an offer of its own
+    (kemi/writing.py).
     """
+    if apart:
+        do.flag(do.FLAG_OFFERS)
+        return True
     ours = worker.ours
     if not ours.several:
         return do.media_offer(ident, asked)
-    if several:
-        return True
     return do.media_offer(ident, asked + ours.media_way(message.received_on(), address.source))
 
 

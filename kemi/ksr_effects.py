@@ -20,6 +20,7 @@ FLAG_OFFERED = 1  # the request's SDP is an offer, so the reply's is the answer
 FLAG_RANG = 2
 FLAG_COUNTED = 3  # the call holds a channel of a trunk that has limits
 # A branch flag of bindings, and what nathelper's parameter sipping_bflag names: they are asked.
+FLAG_OFFERS = 4  # each attempt makes its own offer to the media relay
 FLAG_ASKED = 7
 BINDINGS = "location"
 PROVED, STALE, UNPROVED = 1, 0, -1

@@ -1,5 +1,5 @@
-"""What a PBX's profile asks of the media relay, as a short code that a call's token can carry, and
-as the relay's flags; pure.
+"""What a PBX's profile or a carrier's trunk asks of the media relay, as a short code that a call's
+token can carry, and as the relay's flags; pure.
 
 A code is a letter for the rule, one for each codec allowed, and one for digits pressed: ``tAUe``.
 The relay changes what is offered to the side the code is of; what the other side offered stays good
@@ -8,7 +8,8 @@ for it, so the relay decodes and encodes between them where it must.
 
 from __future__ import annotations
 
-from number_registry.pbx_profile import Profile
+from carrier_adapters.kit.trunk import USUAL_CODECS, Trunk
+from number_registry.pbx_profile import MADE_CODECS, Profile
 
 LETTERS = {
     "PCMA": "A",
@@ -36,6 +37,17 @@ def code(profile: Profile) -> str:
         return ""
     letters = "".join(LETTERS[codec] for codec in profile.codecs)
     return _RULES[profile.codec_rule] + letters + _DTMF[profile.dtmf]
+
+
+def trunk_code(trunk: Trunk) -> str:
+    """Empty for a trunk that says nothing of codecs. One with a codec that the relay cannot make is
+    offered those of its codecs that the other side has.
+    """
+    if trunk.codecs == USUAL_CODECS:
+        return ""
+    codecs = [codec for codec in trunk.codecs if codec != _TELEPHONE_EVENT]
+    rule = "transcode" if all(codec in MADE_CODECS for codec in codecs) else "refuse"
+    return _RULES[rule] + "".join(LETTERS[codec] for codec in codecs)
 
 
 def flags(towards: str, offering: str) -> str:

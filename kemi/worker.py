@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from kemi.host_names import HostNames
 from kemi.journal import Journal
 from kemi.limits import Limits
 from kemi.lookup import Registry
-from kemi.media import code
+from kemi.media import code, trunk_code
 from kemi.media_release import MediaRelease
 from kemi.ours import Ours
 from kemi.pace import Pace
@@ -71,8 +71,7 @@ class Worker:
         self.registered = Registered(config.snapshot, ksr_effects.log_warning)
         # PBXs that are known by a password, by the name that goes with it
         self.accounts: dict[str, Pbx] = {}
-        # what PBXs ask of the media relay, by their names; those that ask for nothing are left out
-        self.media_codes: dict[str, str] = {}
+        self.media_codes: dict[tuple[str, str], str] = {}
         self._peers = Peers(self.carriers, (), ksr_message.received_on)
         self._peers_of = -1
         self._generation_path = config.snapshot / GENERATION_FILE
@@ -110,8 +109,7 @@ class Worker:
         if self._peers_of != self.registry.version:
             self._peers_of = self.registry.version
             pbxs = tuple(directory.pbxs()) if directory else ()
-            codes = {one.name: code(one.profile) for one in pbxs}
-            self.media_codes = {name: asked for name, asked in codes.items() if asked}
+            self.media_codes = media_codes(pbxs, self.carriers)
             self.accounts = {one.account.user: one for one in pbxs if one.account is not None}
             self._peers = Peers(self.carriers, pbxs, ksr_message.received_on)
         return self._peers.find(ip)
@@ -203,6 +201,18 @@ def asking(carriers: Mapping[str, Carrier]) -> dict[Peer, Pace]:
         for trunk in carrier.trunks
         if trunk.auth.kind != "address"
     }
+
+
+def media_codes(
+    pbxs: Iterable[Pbx], carriers: Mapping[str, Carrier]
+) -> dict[tuple[str, str], str]:
+    """What PBXs and trunks ask of the media relay, by name and trunk (empty for a PBX). Those that
+    ask for nothing are left out.
+    """
+    codes = {(one.name, ""): code(one.profile) for one in pbxs}
+    for carrier in carriers.values():
+        codes |= {(carrier.name, trunk.name): trunk_code(trunk) for trunk in carrier.trunks}
+    return {whose: asked for whose, asked in codes.items() if asked}
 
 
 def generation(path: Path) -> int:

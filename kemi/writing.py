@@ -57,8 +57,8 @@ def write_branch(worker: Worker) -> bool:
     if credentials:
         answers.add_header(credentials)
         answers.write_cseq(facts.cseq + tries, "INVITE")
-    if not offered or not worker.ours.several:
+    if not offered or not do.is_flagged(do.FLAG_OFFERS):
         return True
-    asked = flags(*plan.media.split("/")) if plan.media else ""
-    way = worker.ours.media_way(message.received_on(), message.leaves_by())
+    asked, ours = flags(*plan.media.split("/")) if plan.media else "", worker.ours
+    way = ours.media_way(message.received_on(), message.leaves_by()) if ours.several else ""
     return do.media_offer(ident, asked + way) or plan.emergency

@@ -17,6 +17,8 @@ DIRECTIONS = ("both", "in", "out")
 SERVES = ("numbers", "sims")
 # Names of RTP payloads that carriers use (RFC 3551, section 6; RFC 4733; RFC 7587).
 CODECS = ("PCMA", "PCMU", "G722", "G729", "GSM", "AMR", "AMR-WB", "opus", "telephone-event")
+# What every carrier takes; a trunk that names nothing else asks nothing of the media relay.
+USUAL_CODECS = ("PCMA", "PCMU", "telephone-event")
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _SECRET = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -126,8 +128,9 @@ class Trunk:
     numbers. ``receives_on``: our address that it calls, and is called from; a source is the pair of
     both, so that two carriers may use the same private network. ``media_on``: our address for its
     audio, where that is another one. ``serves``: ``numbers``, or ``sims`` where it hands
-    us every call that our own SIMs make, with the dialled digits untouched. ``channels``,
-    ``calls_per_second``: what it allows at once, 0 = nothing agreed.
+    us every call that our own SIMs make, with the dialled digits untouched. ``codecs``: what our
+    calls offer it, transcoded where the other side has none of them; USUAL_CODECS ask for nothing.
+    ``channels``, ``calls_per_second``: what it allows at once, 0 = nothing agreed.
 
     Made of these: ``networks``, all networks that calls come from; ``addresses``, what our calls
     can be sent to as it is, in the order of priority; ``weights``, beside them; ``names``, hosts
@@ -142,7 +145,7 @@ class Trunk:
     receives_on: str = ""
     media_on: str = ""
     auth: Auth = ByAddress()
-    codecs: tuple[str, ...] = ("PCMA", "PCMU", "telephone-event")
+    codecs: tuple[str, ...] = USUAL_CODECS
     channels: int = 0
     calls_per_second: int = 0
     serves: str = "numbers"

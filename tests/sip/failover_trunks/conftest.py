@@ -32,7 +32,11 @@ class Northline(Carrier):
     title = "Northline Telecom"
     trunks = (
         Trunk("moscow", sources=("192.0.2.0/29",), proxies=("sip:192.0.2.2",), area_code="495"),
-        Trunk("spare", proxies=("sip:{net}.41", "sip:{net}.42")),
+        Trunk(
+            "spare",
+            proxies=("sip:{net}.41", "sip:{net}.42"),
+            codecs=("PCMU", "telephone-event"),
+        ),
     )
 
     def written(self, number: E164, trunk: Trunk) -> str:
