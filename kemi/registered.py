@@ -93,19 +93,20 @@ class Registered:
         self._path = folder / FILE
         self._lock = folder / f".{FILE}.lock"
         self._warn = warn
-        self._read_at = 0
+        self._read_at = (0, 0)  # two notes may fall into one tick of the file's clock
         self._bindings: dict[str, tuple[Binding, ...]] = {}
         self._places: dict[tuple[str, int], str] = {}
 
     def refresh(self) -> None:
         """Read the file anew when it was written."""
         try:
-            written = self._path.stat().st_mtime_ns
+            stat = self._path.stat()
+            written = stat.st_mtime_ns, stat.st_ino
         except FileNotFoundError:
-            written = 0
+            written = 0, 0
         if written != self._read_at:
             self._read_at = written
-            self._take(self._load() if written else {})
+            self._take(self._load() if written[1] else {})
 
     def _take(self, bindings: dict[str, tuple[Binding, ...]]) -> None:
         self._bindings = bindings
