@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
-import math
 import time
 from contextlib import suppress
 from typing import Any
