@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 PROC = Path("/proc")
+EXEC_S = 1.0  # longer than a busy machine takes from a program's start to its environment
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -67,13 +68,27 @@ def dead_children(parent: int) -> list[Identity]:
 
 
 def environment(pid: int) -> dict[str, str]:
-    """The environment a process was started with; empty when it cannot be seen."""
+    """The environment a process was started with; empty when it cannot be seen.
+
+    A process that is just becoming another program shows none yet, and is given a moment.
+    """
+    until = time.monotonic() + EXEC_S
+    while _becoming(pid) and time.monotonic() < until:
+        time.sleep(0.001)
     try:
         raw = (PROC / str(pid) / "environ").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return {}
     pairs = (item.partition(b"=") for item in raw.split(b"\0") if b"=" in item)
     return {os.fsdecode(key): os.fsdecode(value) for key, _, value in pairs}
+
+
+def _becoming(pid: int) -> bool:
+    """Between the old program and the new one: where the environment ends is not known (proc(5),
+    stat, field 51).
+    """
+    fields = stat(pid)
+    return bool(fields) and fields[0] not in "ZX" and fields[48] == "0"
 
 
 def kill(process: Identity, sign: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Mapping
 
 import msgspec
@@ -70,7 +71,8 @@ def adopt(home: Home, env: dict[str, str] | os._Environ[str]) -> None:
 def leftovers(home: Home) -> list[Identity]:
     """Processes of a stack whose supervisor was killed.
 
-    A leader by pid and start time; others of its group only when their environment names this home.
+    A leader by pid and start time, and its group with it; where the leader is dead, and the number
+    of its group may be another's by now, only those whose environment names this home.
     """
     state = read(home)
     if state is None:
@@ -78,25 +80,41 @@ def leftovers(home: Home) -> list[Identity]:
     found = []
     for noted in state.services:
         leader = Identity(noted.pid, noted.started)
-        if processes.alive(leader):
-            found.append(leader)
         for member in processes.group(noted.pid):
-            ours = processes.environment(member.pid).get("PORTGATE_HOME") == str(home.path)
-            if member != leader and ours:
+            # Asked for each: the leader may have ended since.
+            if processes.alive(leader) or _names(home, member):
                 found.append(member)
     return found
 
 
+def _names(home: Home, member: Identity) -> bool:
+    return processes.environment(member.pid).get("PORTGATE_HOME") == str(home.path)
+
+
 def end_leftovers(home: Home, seconds: float = 3.0) -> int:
-    """Ask them to end, then insist; returns how many there were. Hold the lock meanwhile."""
-    found = leftovers(home)
-    for process in found:
-        processes.kill(process, signal.SIGTERM)
+    """Ask them to end, then insist; returns how many there were. Hold the lock meanwhile.
+
+    Each time they are looked for anew: one may have had a child since.
+    """
+    ended = set[Identity]()
     # PostgreSQL takes SIGTERM as "when all clients have gone": it is among those that are insisted
     # on.
-    for process in processes.wait_gone(found, seconds):
-        processes.kill(process, signal.SIGQUIT)
-    for process in processes.wait_gone(found, seconds):
-        processes.kill(process, signal.SIGKILL)
-    processes.wait_gone(found, seconds)
-    return len(found)
+    for sign in (signal.SIGTERM, signal.SIGQUIT, signal.SIGKILL):
+        ended |= _told(home, sign, seconds)
+    return len(ended)
+
+
+def _told(home: Home, sign: int, seconds: float) -> set[Identity]:
+    """Signal each that is there, and those that come, until none is left or the time is up."""
+    until = time.monotonic() + seconds
+    told = set[Identity]()
+    left = leftovers(home)
+    while left:
+        for process in left:
+            if process not in told:
+                processes.kill(process, sign)
+        told.update(left)
+        if processes.wait_gone(left, until - time.monotonic()):
+            break
+        left = leftovers(home)
+    return told

@@ -32,11 +32,10 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-def sleeper(home: Home) -> Iterator[subprocess.Popen[bytes]]:
+def sleeper(home: Home, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    does = getattr(request, "param", "sleep 60 & wait")
     env = {"PORTGATE_HOME": str(home.path)}
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", "sleep 60 & wait"], env=env, start_new_session=True
-    )
+    process = subprocess.Popen(["/bin/sh", "-c", does], env=env, start_new_session=True)
     yield process
     for member in processes.group(process.pid):
         processes.kill(member, signal.SIGKILL)
@@ -85,6 +84,25 @@ def test_what_a_killed_supervisor_left_is_ended_with_its_children(
     assert state.end_leftovers(home) >= 1
     sleeper.wait(5)
     assert processes.group(sleeper.pid) == []
+
+
+@pytest.mark.parametrize("sleeper", ["trap 'sleep 60 & exit' TERM; sleep 60 & wait"], indirect=True)
+def test_a_child_that_comes_while_its_parent_is_ended_is_ended_too(
+    home: Home, sleeper: subprocess.Popen[bytes]
+) -> None:
+    while len(processes.group(sleeper.pid)) < 2:
+        assert sleeper.poll() is None
+    state.write(home, noted(identified(sleeper)))
+    assert state.end_leftovers(home) == 3
+    sleeper.wait(5)
+    assert processes.group(sleeper.pid) == []
+
+
+def test_a_program_that_has_just_begun_is_known_by_its_environment() -> None:
+    """For a moment after its parent goes on, the kernel shows none yet."""
+    for _ in range(200):
+        with subprocess.Popen(["/bin/cat"], env={"OF": "here"}, stdin=subprocess.PIPE) as process:
+            assert processes.environment(process.pid) == {"OF": "here"}
 
 
 def test_orphans_are_found_when_their_leader_is_already_dead(
