@@ -18,6 +18,7 @@ from gateway.stack.services import Service
 
 _PR_SET_CHILD_SUBREAPER = 36
 _SETPRIV = "/usr/bin/setpriv"
+_NICE = "/usr/bin/nice"
 
 
 def become_reaper() -> None:
@@ -31,13 +32,15 @@ def command(service: Service) -> list[str]:
     """The service's command, told to stop by the kernel should the supervisor be killed.
 
     Through setpriv rather than Python between fork and exec, which is unsafe beside threads; and
-    after the change of user, which would cancel it.
+    after the change of user, which would cancel it. Where the machine does not let us go before
+    others (a container without CAP_SYS_NICE), nice says so in the log and goes on.
     """
+    turn = [_NICE, "-n", str(service.nice)] if service.nice else []
     death = service.stop_signal.name.removeprefix("SIG")
     user = (
         ["--reuid", service.user, "--regid", service.user, "--init-groups"] if service.user else []
     )
-    return [_SETPRIV, *user, "--pdeathsig", death, "--", *service.argv]
+    return [*turn, _SETPRIV, *user, "--pdeathsig", death, "--", *service.argv]
 
 
 class Child:
@@ -70,6 +73,8 @@ class Child:
                 cwd="/",
                 start_new_session=True,
             )
+            if service.nice:
+                _before_other_sessions(process.pid, service.nice, output)
         finally:
             os.close(output)
         return Child(service, process)
@@ -114,6 +119,18 @@ class Child:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
             await asyncio.sleep(0.02)
+
+
+def _before_other_sessions(pid: int, nice: int, log: int) -> None:
+    """Where the kernel shares processors out among sessions first (sched(7), autogroup), niceness
+    counts inside a session only, and the session needs its own.
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(f"{nice}\n", "ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return  # a kernel without sessions' turns, or the service has ended already
+    except OSError as error:
+        os.write(log, f"it does not go before other sessions: {error}\n".encode())
 
 
 def _bury(pgid: int) -> None:

@@ -58,11 +58,13 @@ def listed(one: Stack) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def calls_under_way(one: Stack, where: Path) -> Iterator[dict[str, int]]:
-    """RATE calls a second through the gateway; after the block, what became of them."""
+def calls_under_way(one: Stack, where: Path) -> Iterator[dict[str, Any]]:
+    """RATE calls a second through the gateway; after the block, what became of them, and what the
+    far ends complain of.
+    """
     net = internal.load(Home(one.home)).demo_net
     (where / "numbers.csv").write_text("SEQUENTIAL\n+74951230000;\n+74951230001;\n")
-    common = ["-p", "5060", "-nostdin", "-trace_stat", "-fd", "3600", "-stf"]
+    common = ["-p", "5060", "-nostdin", "-trace_err", "-trace_stat", "-fd", "3600", "-stf"]
     callee = _sipp(where, f"{net}.21", "-sf", str(bench.HERE / "uas_load.xml"), *common, "b.csv")
     try:
         until = time.monotonic() + 5
@@ -73,7 +75,7 @@ def calls_under_way(one: Stack, where: Path) -> Iterator[dict[str, int]]:
             *("-sf", str(bench.HERE / "uac_load.xml"), "-inf", "numbers.csv"),
             *("-r", str(RATE), "-m", str(CALLS)), *common, "a.csv",
         )  # fmt: skip
-        seen: dict[str, int] = {}
+        seen: dict[str, Any] = {}
         yield seen
         caller.wait(CALLS / RATE + 20)
     finally:
@@ -82,6 +84,12 @@ def calls_under_way(one: Stack, where: Path) -> Iterator[dict[str, int]]:
     with (where / "a.csv").open() as file:
         last = list(csv.DictReader(file, delimiter=";"))[-1]
     seen["well"], seen["failed"] = int(last["SuccessfulCall(C)"]), int(last["FailedCall(C)"])
+    seen["complaints"] = [
+        line
+        for file in where.glob("*_errors.log")
+        for line in file.read_text().splitlines()
+        if "bort" in line and "OPTIONS sip:" not in line
+    ]
 
 
 def _sipp(where: Path, address: str, *words: str) -> subprocess.Popen[bytes]:
@@ -105,7 +113,7 @@ def test_files_put_to_work_under_fifty_calls_a_second_lose_none(
             title = "Northline Telecom" if number == 1 else f"Northline {number - 1}"
             edit(folder / "northline.py", f'"{title}"', f'"Northline {number}"')
             applied.append(told(running, "apply"))
-    assert calls == {"well": CALLS, "failed": 0}
+    assert calls == {"well": CALLS, "failed": 0, "complaints": []}
     for one in applied:
         assert one["applied"] == [{"change": "~", "name": "northline"}]
         assert [worker["took"] for worker in one["workers"]] == [True] * TWO_WORKERS_EACH

@@ -97,6 +97,22 @@ async def test_a_killed_service_is_back_at_once(home: Home, start: Start) -> Non
 
 
 @pytest.mark.asyncio
+async def test_what_carries_calls_goes_before_everything_else(home: Home, start: Start) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    if subprocess.check_output(["nice", "-n", "-10", "nice"]) != b"%d\n" % (ours - 10):
+        pytest.skip("this machine lets nobody go before others")
+    calls = shell(home, "calls", "sleep 60 & wait", nice=-10)
+    supervisor = await start(calls, shell(home, "rest", "sleep 60"))
+    leader = pid(supervisor, "calls")
+    await until(lambda: len(processes.group(leader)) == 2)
+    for member in processes.group(leader):
+        assert os.getpriority(os.PRIO_PROCESS, member.pid) == ours - 10
+        turn = Path(f"/proc/{member.pid}/autogroup")
+        assert not turn.exists() or turn.read_text().endswith(" nice -10\n")
+    assert os.getpriority(os.PRIO_PROCESS, pid(supervisor, "rest")) == ours
+
+
+@pytest.mark.asyncio
 async def test_children_of_a_killed_service_do_not_outlive_it(home: Home, start: Start) -> None:
     become_reaper()
     supervisor = await start(shell(home, "one", "sleep 60 & sleep 60 & wait"))
