@@ -14,13 +14,12 @@ import KSR
 from kemi.plan import CORRELATION
 from number_registry.model import Address
 
-# Message flags: set before t_relay they belong to the transaction and read back in replies and
-# failures.
+# Message flags: set before t_relay they are the transaction's, in replies and failures too.
 FLAG_OFFERED = 1  # the request's SDP is an offer, so the reply's is the answer
 FLAG_RANG = 2
 FLAG_COUNTED = 3  # the call holds a channel of a trunk that has limits
-# A branch flag of bindings, and what nathelper's parameter sipping_bflag names: they are asked.
 FLAG_OFFERS = 4  # each attempt makes its own offer to the media relay
+# A branch flag of bindings, and what nathelper's parameter sipping_bflag names: they are asked.
 FLAG_ASKED = 7
 BINDINGS = "location"
 PROVED, STALE, UNPROVED = 1, 0, -1

@@ -203,9 +203,7 @@ def asking(carriers: Mapping[str, Carrier]) -> dict[Peer, Pace]:
     }
 
 
-def media_codes(
-    pbxs: Iterable[Pbx], carriers: Mapping[str, Carrier]
-) -> dict[tuple[str, str], str]:
+def media_codes(pbxs: Iterable[Pbx], carriers: Mapping[str, Carrier]) -> dict[tuple[str, str], str]:
     """What PBXs and trunks ask of the media relay, by name and trunk (empty for a PBX). Those that
     ask for nothing are left out.
     """
