@@ -36,7 +36,10 @@ def _of_registry(error: Exception) -> Problem | None:
     machine = isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError)
     if machine or not postgres_gone(error):
         return None
-    return Problem("the registry stopped answering", str(error) or type(error).__name__, _AGAIN)
+    why = str(error) or "it did not answer in time"
+    if isinstance(error, asyncpg.InterfaceError):
+        why = "the connection to PostgreSQL broke"  # the driver names its own innards
+    return Problem("the registry stopped answering", why, _AGAIN)
 
 
 def _of_machine(error: Exception) -> Problem | None:

@@ -5,7 +5,7 @@ number_registry.operations.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,13 +196,19 @@ def resume_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
 
 
 def _state(name: str, state: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    async def planned(connection: Connection) -> PbxPlan:
-        return pbxs.plan_state(actor(), await pbxs.read(connection, name), state)
+    async def planned(connection: Connection) -> tuple[PbxPlan, int]:
+        plan = pbxs.plan_state(actor(), await pbxs.read(connection, name), state)
+        return plan, await pbxs.count_numbers(connection, name)
 
-    _do(run(this_home(), planned), only_plan, yes, as_json)
+    plan, count = run(this_home(), planned)
+    silent = count and state == "suspended"
+    warnings = [f"callers of its {count} numbers will reach nobody"] if silent else []
+    _do(plan, only_plan, yes, as_json, warnings)
 
 
-def _do(plan: PbxPlan, only_plan: bool, yes: bool, as_json: bool) -> None:
+def _do(
+    plan: PbxPlan, only_plan: bool, yes: bool, as_json: bool, warnings: Sequence[str] = ()
+) -> None:
     nothing = plan.empty and not plan.needs_account
     fields = [{"field": one, "before": was, "after": will} for one, was, will in plan.fields()]
     report = {
@@ -210,9 +216,12 @@ def _do(plan: PbxPlan, only_plan: bool, yes: bool, as_json: bool) -> None:
         "summary": plan.summary,
         "changes": 0 if nothing else 1,
         "fields": fields,
+        "warnings": list(warnings),
     }
     if not as_json:
         show_lines([(plan.sign, plan.summary)], 1)
+        for warning in warnings:
+            click.echo(click.style(f"! {warning}", fg="yellow"), err=True)
     if only_plan or nothing:
         if as_json:
             print_json({**report, **applied_json(None)})

@@ -93,7 +93,7 @@ def show_status(migration: int | None, as_json: bool) -> None:
         return
     table(_TITLES, [_row(wave) for wave in found["waves"]])
     for wave in found["waves"]:
-        for line in _more(wave):
+        for line in _more(wave, found["migration"]["new"]):
             click.echo(line)
     click.echo(_headline(found["migration"]), err=True)
 
@@ -126,7 +126,7 @@ def _pair(before: float | None, now: float | None) -> str:
     return was if now is None else f"{was} → {now:g}"
 
 
-def _more(wave: dict[str, Any]) -> list[str]:
+def _more(wave: dict[str, Any], new: str) -> list[str]:
     """What a row has no room for."""
     lines = []
     if wave["why"]:
@@ -139,6 +139,12 @@ def _more(wave: dict[str, Any]) -> list[str]:
             for name in causes
         )
         lines.append(f"  {wave['city']}, not answered: {told or 'none'}")
+    if "left_at_old" in wave:
+        lines += [
+            f"! {wave['city']}: {count} of its numbers are at {pbx or 'no PBX'} by now"
+            for pbx, count in sorted(wave["numbers_at"].items())
+            if pbx != new
+        ]
     left = wave.get("left_at_old") or wave.get("new_since_plan")
     if left:
         where = "still at the old PBX" if wave.get("left_at_old") else "new since the plan"

@@ -53,6 +53,7 @@ class Readings(msgspec.Struct, frozen=True):
     certificate_ends: datetime | None = None
     networks_lost: tuple[str, ...] = ()
     waves_stopped: tuple[str, ...] = ()
+    pbxs_suspended: tuple[str, ...] = ()
 
 
 def judge(readings: Readings) -> list[Finding]:
@@ -70,6 +71,7 @@ def judge(readings: Readings) -> list[Finding]:
         *_certificate(readings),
         *_networks(readings),
         *_waves(readings),
+        *_pbxs(readings),
         *_machine(readings),
     ]
     return findings
@@ -166,6 +168,12 @@ def _networks(readings: Readings) -> list[Finding]:
 def _waves(readings: Readings) -> list[Finding]:
     mend = "./portgate waves status; then ./portgate waves rollback, or resume"
     return [Finding("waves", False, what, mend) for what in readings.waves_stopped]
+
+
+def _pbxs(readings: Readings) -> list[Finding]:
+    """A note: somebody has wanted it so, and may have forgotten."""
+    mend = "./portgate pbx resume, or pbx swap to another"
+    return [Finding("PBX", False, what, mend, note=True) for what in readings.pbxs_suspended]
 
 
 def _machine(readings: Readings) -> list[Finding]:

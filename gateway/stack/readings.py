@@ -53,7 +53,14 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
         names=_names(home),
         certificate_ends=_certificate_ends(home),
         networks_lost=networks_lost(home),
-        waves_stopped=await _waves_stopped(home),
+        waves_stopped=tuple(
+            f"migration {row['id']} is held: {row['held_why']}"
+            for row in await _rows(home, "stopped_migrations")
+        ),
+        pbxs_suspended=tuple(
+            f"{row['name']} is suspended: callers of its {row['numbers']} numbers reach nobody"
+            for row in await _rows(home, "suspended_pbxs")
+        ),
     )
 
 
@@ -135,19 +142,19 @@ async def _journal(home: Home) -> tuple[int | None, int | None]:
     return sum(size - read.get(name, 0) for name, size in sizes.items()), rejects
 
 
-async def _waves_stopped(home: Home) -> tuple[str, ...]:
-    """Migrations in which a limit was crossed, as long as nobody has done anything about it."""
+async def _rows(home: Home, query: str) -> list[asyncpg.Record]:
+    """What the registry answers; nothing when it does not."""
     try:
         connection = await asyncpg.connect(home.postgres_dsn, timeout=LIMIT_S)
     except (TimeoutError, OSError, asyncpg.PostgresError):
-        return ()
+        return []
     try:
-        rows = await connection.fetch(SQL["stopped_migrations"])
+        found: list[asyncpg.Record] = await connection.fetch(SQL[query])
     except asyncpg.PostgresError:
-        return ()
+        return []
     finally:
         await connection.close(timeout=LIMIT_S)
-    return tuple(f"migration {row['id']} is held: {row['held_why']}" for row in rows)
+    return found
 
 
 async def _shared_memory_free(home: Home) -> float | None:

@@ -120,6 +120,12 @@ async def read(connection: Connection, pbx: str) -> PbxFacts:
     return found
 
 
+async def count_numbers(connection: Connection, pbx: str) -> int:
+    """How many numbers it answers for."""
+    found: int = await connection.fetchval(SQL["count_numbers_of_pbx"], pbx)
+    return found
+
+
 async def _read(connection: Connection, pbx: str) -> PbxFacts | None:
     row = await connection.fetchrow(SQL["pbx_facts"], pbx)
     if row is None:

@@ -8,6 +8,9 @@ SELECT p.name, p.state::text AS state, p.profile,
 FROM pbxs p LEFT JOIN pbx_accounts c ON c.pbx_id = p.id
 WHERE p.name = $1;
 
+-- name: count_numbers_of_pbx
+SELECT count(*) FROM numbers n JOIN attachment_groups g ON g.id = n.group_id JOIN pbxs p ON p.id = g.pbx_id WHERE p.name = $1;
+
 -- name: add_pbx
 INSERT INTO pbxs (name, profile, state) VALUES ($1, $2, $3::service_state) RETURNING id;
 
@@ -51,3 +54,9 @@ JOIN carriers k ON k.id = o.carrier_id
 JOIN attachment_groups g ON g.id = n.group_id AND g.percent = 0
 JOIN pbxs p ON p.id = g.pbx_id AND p.state = 'in_service'
 WHERE p.name = $1 ORDER BY n.e164 LIMIT 1;
+
+-- name: suspended_pbxs
+-- Those that numbers still point to, and how many.
+SELECT p.name, count(*) AS numbers
+FROM pbxs p JOIN attachment_groups g ON g.pbx_id = p.id JOIN numbers n ON n.group_id = g.id
+WHERE p.state = 'suspended' GROUP BY p.id ORDER BY p.name;

@@ -107,6 +107,7 @@ def test_what_keeps_a_pbx_is_named(portgate: Portgate) -> None:
 
 def test_suspending_is_taken_back(portgate: Portgate) -> None:
     done = portgate.json("pbx", "suspend", "new")
+    assert done["warnings"] == ["callers of its 5 numbers will reach nobody"]
     portgate("pbx", "undo", done["undo"])
     assert portgate.json("pbx", "show", "new")["state"] == "in_service"
 

@@ -218,6 +218,8 @@ async def test_calls_that_we_refuse_and_calls_out_of_the_city_count_too(world: W
 async def test_numbers_that_somebody_took_elsewhere_are_not_turned(world: World) -> None:
     await moved_pilot(world, *SHORT, "--on-limit", "roll_back")
     await asyncio.to_thread(world.portgate, "pbx", "swap", "new", "old", "--city", "Kazan")
+    shown = await asyncio.to_thread(world.portgate, "waves", "status")
+    assert "! Kazan: 10 of its numbers are at old by now" in shown.stdout
     back = await world.json("rollback")
     assert back["applied"] and await world.at_new() == [], "somebody was there before"
     await world.json("resume")

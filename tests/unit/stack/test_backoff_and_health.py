@@ -56,6 +56,7 @@ def test_a_well_stack_has_nothing_to_mend() -> None:
         ({"descriptors": 1024}, "open files"),
         ({"clock_synchronised": False}, "clock"),
         ({"waves_stopped": ("migration 1 is held: Omsk: 40 % failed",)}, "waves"),
+        ({"pbxs_suspended": ("old is suspended: callers of its 35 numbers reach nobody",)}, "PBX"),
     ],
 )
 def test_each_bad_reading_is_found_with_its_mend(changed: dict[str, object], name: str) -> None:
