@@ -84,6 +84,7 @@ async def undo_numbers(
     summary = f"took back {undone['id']}: {undone['verb']}, {undone['summary']}"
     operation = await record(connection, actor, "undo", summary, (), undone["id"])
     count = _count(await connection.execute(SQL["reverse_operation"], operation, undone["id"]))
+    await connection.execute(SQL["where_moves_left_them"], operation)
     await _write(connection, operation, progress)
     for kind, name in reversed(undone["made"]):
         await connection.execute(SQL[f"unmake_{kind}"], name)

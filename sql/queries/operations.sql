@@ -120,6 +120,18 @@ ANALYZE operation_numbers;
 INSERT INTO operation_numbers (operation_id, e164, before, after)
 SELECT $1::bigint, e164, after, before FROM operation_numbers WHERE operation_id = $2;
 
+-- name: where_moves_left_them
+-- A move that was taken back, or only prepared, leaves its numbers in a group of its own that points where theirs does: that
+-- is no change that an undo would overwrite, and it leaves them there where the attachment is not what it takes back.
+UPDATE operation_numbers o
+SET before = jsonb_set(o.before, '{attachment}', to_jsonb(g.name)),
+    after = CASE WHEN o.after ->> 'attachment' = o.before ->> 'attachment'
+                 THEN jsonb_set(o.after, '{attachment}', to_jsonb(g.name)) ELSE o.after END
+FROM numbers n JOIN attachment_groups g ON g.id = n.group_id, attachment_groups was
+WHERE o.operation_id = $1 AND n.e164 = o.e164 AND was.name = o.before ->> 'attachment' AND was.id <> g.id
+  AND (was.pbx_id, was.other_pbx_id, was.percent) IS NOT DISTINCT FROM (g.pbx_id, g.other_pbx_id, g.percent)
+  AND EXISTS (SELECT FROM moves m WHERE m.group_id = g.id);
+
 -- name: hold_tenancies
 -- Calls put numbers into service beside us: not between our look and our write.
 SELECT count(*) FROM (
@@ -146,8 +158,10 @@ INSERT INTO contracts (name, carrier_id, rented_through)
 VALUES ($1, (SELECT id FROM carriers WHERE name = $2), (SELECT id FROM pbxs WHERE name = $3));
 
 -- name: unmake_city
+-- One that a migration tells of stays, without numbers.
 DELETE FROM cities c WHERE name = $1 AND NOT EXISTS (SELECT FROM numbers n WHERE n.city_id = c.id)
-    AND NOT EXISTS (SELECT FROM sites s WHERE s.city_id = c.id);
+    AND NOT EXISTS (SELECT FROM sites s WHERE s.city_id = c.id)
+    AND NOT EXISTS (SELECT FROM waves w WHERE w.city_id = c.id);
 
 -- name: unmake_department
 DELETE FROM departments d WHERE name = $1 AND NOT EXISTS (SELECT FROM numbers n WHERE n.department_id = d.id);

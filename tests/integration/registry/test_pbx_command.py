@@ -57,6 +57,47 @@ def test_a_swap_shows_first_what_each_number_will_do(portgate: Portgate) -> None
     assert portgate.numbers(*OF_KAZAN)[OF_KAZAN[0]]["pbx"] == "old"
 
 
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_swap_that_came_and_went_does_not_bar_the_way_back_of_numbers(
+    portgate: Portgate, tmp_path: Path, prepared: bool
+) -> None:
+    sheet = tmp_path / "more.csv"
+    sheet.write_text(
+        "number,city,attachment,pbx,contract\n+78432229000,Kazan,kazan,old,Volga City 4512\n"
+    )
+    imported = portgate.json("numbers", "import", sheet)
+    set_to = portgate.json("numbers", "set", "--of-city", "Kazan", "--scenario", "direct")
+    swap = ("pbx", "swap", "old", "new", "--city", "Kazan")
+    if prepared:
+        portgate.json(*swap, "--prepare")
+    else:
+        swapped = portgate.json(*swap)
+        with pytest.raises(PortgateError, match="attachment is 'swap old new 1' and was 'kazan'"):
+            portgate("numbers", "undo", imported["undo"])
+        portgate("pbx", "undo", swapped["undo"])
+
+    assert portgate("numbers", "undo", set_to["undo"]).exit_code == 0
+    assert portgate("numbers", "undo", imported["undo"]).exit_code == 0
+
+    there = portgate.numbers("--city", "Kazan")
+    assert sorted(there) == OF_KAZAN
+    assert {(one["pbx"], one["scenario"]) for one in there.values()} == {("old", "script")}
+    assert portgate.json(*swap)["numbers"] == len(OF_KAZAN)
+
+
+def test_a_migration_that_was_cancelled_does_not_bar_the_way_back_of_an_import(
+    portgate: Portgate, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "omsk.csv"
+    sheet.write_text("number,city,attachment,pbx\n+73812220000,Omsk,omsk,old\n")
+    imported = portgate.json("numbers", "import", sheet, "--add-missing")
+    portgate("waves", "plan", "old", "new", "--pilot", "Omsk")
+    portgate("waves", "cancel")
+
+    assert portgate("numbers", "undo", imported["undo"]).exit_code == 0
+    assert portgate.numbers("--city", "Omsk") == {}
+
+
 def test_a_swap_says_which_of_its_numbers_are_part_of_an_open_migration(
     portgate: Portgate,
 ) -> None:
