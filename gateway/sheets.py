@@ -105,7 +105,7 @@ def _columns(file: str, titles: list[str]) -> tuple[list[str], list[RowError]]:
         titles.pop()
     columns = [_TITLES.get(title.casefold(), title.casefold()) for title in titles]
     errors = [
-        RowError(file, 1, title, title, _expected())
+        RowError(file, 1, "title", title, _expected())
         for title, column in zip(titles, columns, strict=True)
         if column not in COLUMNS
     ]
@@ -117,7 +117,7 @@ def _columns(file: str, titles: list[str]) -> tuple[list[str], list[RowError]]:
 
 
 def _expected() -> str:
-    return f"titles in the first line, of: {', '.join(COLUMNS)}"
+    return f"each title in the first line to be one of: {', '.join(COLUMNS)}"
 
 
 def _text(cell: Any) -> str:

@@ -16,6 +16,7 @@ from gateway.ladder import Arrow, ladder
 from gateway.ports import InternalPorts
 from gateway.settings import Settings
 from gateway.stack import control
+from gateway.stack.problems import Problem, StackError
 from gateway.trial import known, place, plan, spelling
 from gateway.trial.result import CallResult, in_words
 
@@ -64,9 +65,8 @@ def call(to: str, sender: str, answer: str, pbx_first_dead: bool, lot: int, as_j
     except spelling.NotANumberError as error:
         raise click.UsageError(str(error)) from error
     except EndpointError as error:
-        raise click.ClickException(
-            f"{error}. Test calls need the addresses of the demo company."
-        ) from error
+        problem = Problem("the call cannot be placed here", str(error), place.NEEDS)
+        raise StackError(problem) from error
     if as_json:
         print_json(trial.result)
     else:

@@ -94,8 +94,9 @@ def list_carriers(as_json: bool) -> None:
             if (now := trunk["registration"]) and now["state"] in ("trying", "failed"):
                 told = f"trunk {trunk['name']} is not registered: {now['why']}"
                 click.echo(f"{entry['name']}: {told}", err=True)
-        for name in (name for trunk in entry["trunks"] for name in trunk["names"]):
-            click.echo(f"{entry['name']}: {names.in_words(name)}", err=True)
+        said_of = [names.in_words(name) for trunk in entry["trunks"] for name in trunk["names"]]
+        for words in dict.fromkeys(said_of):  # several trunks may share a gateway
+            click.echo(f"{entry['name']}: {words}", err=True)
         for lack in entry["lacks"]:
             click.echo(f"{entry['name']}: {Lack(**lack)}", err=True)
 

@@ -66,9 +66,11 @@ def new(name: str, title: str, source: str, proxy: str, area_code: str) -> None:
     wanted = skeleton.Wanted(name, title, source, proxy, area_code)
     for path in skeleton.write(folder, wanted):
         click.echo(path)
+    blank = f"fill in what says {skeleton.FILL_IN}, " if skeleton.FILL_IN in (source, proxy) else ""
     click.echo(
-        f"Next: fill in what says {skeleton.FILL_IN}, put your own captures in place of the "
-        f"examples, then\n  ./portgate carriers check {name}\n  ./portgate carriers apply {name}",
+        f"Next: {blank}put your own captures in place of the examples, then\n"
+        f"  ./portgate carriers check {name}\n  ./portgate carriers apply {name}\n"
+        f"  ./portgate carriers test {name}      # once a number is rented from it",
         err=True,
     )
 
@@ -267,6 +269,7 @@ def test(name: str, as_json: bool) -> None:
     """
     from gateway.endpoints import EndpointError
     from gateway.trial import known
+    from gateway.trial.place import NEEDS
     from gateway.trial.result import in_words
 
     home = this_home()
@@ -279,8 +282,8 @@ def test(name: str, as_json: bool) -> None:
     try:
         calls = asyncio.run(_in_and_out(home, facts, name))
     except EndpointError as error:
-        mend = "Test calls need the addresses of the demo company"
-        raise StackError(Problem(f"{name} cannot be tried here", str(error), mend)) from error
+        problem = Problem(f"{name} cannot be tried here", str(error), NEEDS)
+        raise StackError(problem) from error
     ok = all(result.worked and result.carrier == name for _, result in calls)
     if as_json:
         told = [{"way": way, "worked": result.worked, **msgspec.to_builtins(result)}
@@ -306,7 +309,10 @@ async def _in_and_out(home: Home, facts: Any, name: str) -> list[tuple[str, Any]
     finally:
         await connection.close()
     if found is None:
-        mend = "Rent one, attach it to a PBX in service, and try again"
+        mend = (
+            "Rent one and attach it to a PBX: a sheet of the columns number, city, pbx, contract, "
+            "carrier, state, then ./portgate numbers import SHEET.csv --add-missing"
+        )
         raise StackError(Problem(f"no number in service is rented from {name}", "", mend))
     ours, outside = E164(str(found)), E164(OUTSIDE)
     calls = []

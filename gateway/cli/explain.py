@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 import msgspec
 
 from gateway.cli.common import json_option, print_json, this_home
+from gateway.registered import contacts
 from gateway.trial import known, spelling
 from gateway.trial.plan import Plan, plan
 from gateway.trial.result import Step, kind
-from number_registry.call import Drop, Reject, Side
+from number_registry.call import Drop, Reject, Side, ToPbx
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,7 +36,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     trace: list[Step]
 
 
-def explained(what: Plan) -> Explanation:
+def explained(what: Plan, registered: Sequence[str] = ()) -> Explanation:
+    """`registered`: where the PBX that is called has registered from; it has no other address."""
     verdict, written = what.verdict, what.written
     refused = verdict if isinstance(verdict, Reject | Drop) else None
     return Explanation(
@@ -44,7 +48,7 @@ def explained(what: Plan) -> Explanation:
         dialled=written.request_user if written else "",
         status=verdict.status if isinstance(verdict, Reject) else None,
         reason=refused.reason if refused else "",
-        addresses=[address.uri for address in what.far],
+        addresses=[address.uri for address in what.far] or list(registered),
         sent={"Request-URI": what.invite.request_user, **what.invite.headers},
         read={"called": _plus(what.read.called), "caller": what.read.caller},
         headers=[f"{name}: {value}" for name, value in written.headers] if written else [],
@@ -76,12 +80,15 @@ def explain(to: str, sender: str, lot: int, as_json: bool) -> None:
       ./portgate explain 112 --from 101
       ./portgate explain +74951230000 --from +79161234567 --lot 42
     """
+    home = this_home()
     try:
-        facts = known.load(this_home())
+        facts = known.load(home)
         what = plan(facts, spelling.read(to), spelling.read(sender), lot)
     except spelling.NotANumberError as error:
         raise click.UsageError(str(error)) from error
-    answer = explained(what)
+    pbx = facts.directory.pbx(what.pbx) if isinstance(what.verdict, ToPbx) else None
+    found = contacts(home.snapshot).get(pbx.account.user, []) if pbx and pbx.account else []
+    answer = explained(what, [one.uri for one in found])
     if as_json:
         print_json(answer)
         return
@@ -99,7 +106,8 @@ def story(what: Plan, answer: Explanation) -> list[str]:
         lines.append(f"Refused: {answer.status or 'silently'}, {answer.reason}")
         return lines
     where = f"PBX {answer.pbx}" if answer.verdict == "pbx" else f"carrier {answer.carrier}"
-    lines.append(f"Goes to {where}: {', then '.join(answer.addresses)}")
+    nowhere = "it has registered nowhere, so the caller hears 480"
+    lines.append(f"Goes to {where}: {', then '.join(answer.addresses) or nowhere}")
     lines.append(f"which is sent: Request-URI {answer.dialled}, From {answer.shown_caller}")
     lines += [f"  {header}" for header in answer.headers]
     return lines

@@ -207,7 +207,8 @@ def _refused(
             for one in wrong
         )
         show_lines(lines, len(wrong))
-        click.echo(f"{len(wrong)} errors: nothing was changed", err=True)
+        count = "1 error" if len(wrong) == 1 else f"{len(wrong)} errors"
+        click.echo(f"{count}: nothing was changed", err=True)
     sys.exit(ERROR)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.common import json_option, print_json, this_home
+from gateway.cli.common import json_option, print_json, this_home, this_settings
 from gateway.cli.registry import (
     CHANGES,
     SAME,
@@ -24,6 +24,7 @@ from gateway.cli.registry import (
     show_lines,
     yes_option,
 )
+from gateway.home import Home
 from number_registry import pbx_profile
 from number_registry.operations import pbx_accounts, pbxs, presets
 from number_registry.operations.pbx_accounts import Login
@@ -227,11 +228,12 @@ def _do(
             print_json({**report, **applied_json(None)})
         sys.exit(SAME if nothing else CHANGES)
     confirm("Do this?", yes)
-    done = run(this_home(), lambda connection: pbxs.apply(connection, plan))
+    home = this_home()
+    done = run(home, lambda connection: pbxs.apply(connection, plan))
     if as_json:
         print_json({**report, **applied_json(done.applied), "login": _login_json(done.login)})
         return
-    _tell_login(done.login)
+    _tell_login(done.login, home)
     click.echo(f"Take it back: ./portgate pbx undo {done.applied.undo}", err=True)
 
 
@@ -250,11 +252,12 @@ def new_password(name: str, yes: bool, as_json: bool) -> None:
         return await pbx_accounts.renew(connection, actor(), name, now.account)
 
     confirm(f"End the password of {name} and make a new one?", yes)
-    login = run(this_home(), made)
+    home = this_home()
+    login = run(home, made)
     if as_json:
         print_json({"pbx": name, "login": _login_json(login)})
     else:
-        _tell_login(login)
+        _tell_login(login, home)
 
 
 def _login_json(login: Login | None) -> dict[str, str] | None:
@@ -263,12 +266,14 @@ def _login_json(login: Login | None) -> dict[str, str] | None:
     return {"user": login.user, "password": login.password, "realm": login.realm}
 
 
-def _tell_login(login: Login | None) -> None:
+def _tell_login(login: Login | None, home: Home) -> None:
     if login is None:
         return
     click.echo(f"user      {login.user}")
     click.echo(f"password  {login.password}")
     click.echo(f"realm     {login.realm}")
+    sip = this_settings(home).sip
+    click.echo(f"Its SIP server is {sip.advertised_address or sip.address}:{sip.port}.", err=True)
     click.echo("The password is shown this once and stored nowhere.", err=True)
 
 

@@ -60,7 +60,8 @@ async def _checked(home: Home, facts: PbxFacts) -> dict[str, Any]:
             checks.append(_check(uri, True, "a name; `pbx list` says what it leads to"))
             continue
         seen = await pbx_check.look(source, address)
-        checks.append(_check(uri, seen["answers"], "answers" if seen["answers"] else "is silent"))
+        silent = f"is silent: no answer to OPTIONS from {source}; does it run, and take them?"
+        checks.append(_check(uri, seen["answers"], "answers" if seen["answers"] else silent))
         lacks = pbx_check.missing(facts.profile.codecs, seen["codecs"])
         if seen["codecs"] is not None:
             said = ", ".join(seen["codecs"]) + (f"; not {', '.join(lacks)}" if lacks else "")
@@ -73,7 +74,12 @@ def _registered(home: Home, facts: PbxFacts) -> dict[str, Any]:
     found, health = contacts(home.snapshot).get(facts.account, []), states(home.snapshot)
     told = [f"{one.next_hop} ({health.get(one.uri, UNKNOWN)})" for one in found]
     alive = [one for one in found if health.get(one.uri) != "down"]
-    return _check("registered", bool(alive), ", ".join(told) or "nowhere")
+    sip = this_settings(home).sip
+    nowhere = (
+        f"nowhere yet: let it register with {sip.advertised_address or sip.address}:{sip.port} as "
+        f"{facts.account}; ./portgate pbx password {facts.name} makes a new password"
+    )
+    return _check("registered", bool(alive), ", ".join(told) or nowhere)
 
 
 def _check(what: str, ok: bool, said: str) -> dict[str, Any]:
@@ -94,6 +100,7 @@ def test_pbx(name: str, as_json: bool) -> None:
     """
     from gateway.endpoints import EndpointError
     from gateway.trial import known
+    from gateway.trial.place import NEEDS
     from gateway.trial.result import in_words
 
     home = this_home()
@@ -106,8 +113,8 @@ def test_pbx(name: str, as_json: bool) -> None:
     try:
         calls = asyncio.run(_in_and_out(home, known.load(home), name))
     except EndpointError as error:
-        mend = "Test calls need the addresses of the demo company"
-        raise StackError(Problem(f"{name} cannot be tried here", str(error), mend)) from error
+        problem = Problem(f"{name} cannot be tried here", str(error), NEEDS)
+        raise StackError(problem) from error
     ok = all(result.worked and result.pbx == name for _, result in calls)
     if as_json:
         told = [{"way": way, "worked": result.worked, **msgspec.to_builtins(result)}
@@ -133,7 +140,7 @@ async def _in_and_out(home: Home, facts: Any, name: str) -> list[tuple[str, Any]
     finally:
         await connection.close()
     if found is None:
-        mend = "Attach one that is in service with a carrier, and try again"
+        mend = f"Attach one that is in service: ./portgate numbers set NUMBER --pbx {name}"
         raise StackError(Problem(f"PBX {name} answers for no number in service", "", mend))
     ours, outside = E164(str(found["e164"])), E164(OUTSIDE)
     calls = []

@@ -48,10 +48,20 @@ def look(home: Home) -> dict[str, Any]:
             "services": gone,
             "api_url": None,
             "sip": None,
+            "sip_tls": None,
+            "settings_waiting": [],
             "supervisor": None,
             "ready": False,
             "why": error.problems[0].why,
         }
+
+
+def settings_wait(sections: list[str]) -> str:
+    """What to do about settings that were changed since the start."""
+    return (
+        f"Changed in portgate.toml since it was started: {', '.join(sections)}. "
+        "They are taken at the next start: ./portgate down, then ./portgate up --detach"
+    )
 
 
 def _show(home: Home, seen: dict[str, Any]) -> None:
@@ -72,4 +82,8 @@ def _show(home: Home, seen: dict[str, Any]) -> None:
         click.echo(f"{mark} {service['name']:<11} {service['state']:<14} pid {pid}{again}{why}")
     for lost in seen["networks_lost"]:
         click.echo(f"{click.style('✗', fg='red')} carrier's network: {lost}")
-    click.echo(f"\nSIP {seen['sip']}   API {seen['api_url']}   supervisor pid {seen['supervisor']}")
+    tls = f"   TLS {seen['sip_tls']}" if seen["sip_tls"] else ""
+    ends = f"API {seen['api_url']}   supervisor pid {seen['supervisor']}"
+    click.echo(f"\nSIP {seen['sip']}{tls}   {ends}")
+    if seen["settings_waiting"]:
+        click.echo(settings_wait(seen["settings_waiting"]))

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from gateway.cli.common import json_option, print_json, this_home, this_settings
+from gateway.cli.status import settings_wait
 from gateway.home import Home
 from gateway.settings import Settings
 from gateway.stack import control, run
@@ -47,7 +48,7 @@ class JsonLines(Lines):
 
     def _summary(self, result: dict[str, Any], seconds: float) -> None:
         self.say(
-            f"\nPortgate is up after {seconds:.1f} s: SIP {result['sip']}, API {result['api_url']}"
+            f"\nPortgate is up after {seconds:.1f} s: {_listens(result)}, API {result['api_url']}"
         )
         self.say("Next:\n" + "\n".join(f"  {line}" for line in NEXT))
 
@@ -97,10 +98,17 @@ def _say_running(state: dict[str, Any], as_json: bool) -> None:
         return
     click.echo(
         f"Portgate runs already (pid {state['supervisor']}): "
-        f"SIP {state['sip']}, API {state['api_url']}. "
+        f"{_listens(state)}, API {state['api_url']}. "
         "Nothing was changed; ./portgate status shows more.",
         err=True,
     )
+    if state["settings_waiting"]:
+        click.echo(settings_wait(state["settings_waiting"]), err=True)
+
+
+def _listens(state: dict[str, Any]) -> str:
+    tls = f", TLS {state['sip_tls']}" if state["sip_tls"] else ""
+    return f"SIP {state['sip']}{tls}"
 
 
 def _in_background(home: Home, settings: Settings, options: Options, report: JsonLines) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from types import TracebackType
 from typing import Self
 
@@ -65,7 +66,13 @@ class Endpoint:
         return self._sipp.pid
 
     async def __aenter__(self) -> Self:
-        self._voice = await open_voice(self.address, self.hz)
+        try:
+            self._voice = await open_voice(self.address, self.hz)
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            why = f"{self.name} would stand at {self.address}, which this machine does not have"
+            raise EndpointError(why) from error
         return self
 
     async def __aexit__(

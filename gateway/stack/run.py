@@ -45,6 +45,8 @@ from gateway.stack.supervisor import Supervisor
 
 DESCRIPTORS = 65536
 # Services that listen where the carriers at work need it.
+# Settings that are read once; those of carriers and their networks are taken by `carriers apply`.
+AT_START = ("sip", "media", "calls", "api", "health", "dns")
 CARRIED = frozenset({"kamailio", "rtpengine"})
 
 
@@ -256,13 +258,24 @@ class Stack:
         """What `status --json` prints."""
         seen = {service["name"]: service for service in await self.supervisor.look()}
         disabled = {"pid": None, "state": "disabled", "restarts": 0}
+        secure = self.settings.sip.tls_port
         return {
             "services": [seen.get(name) or {"name": name, **disabled} for name in NAMES],
             "api_url": f"http://{self.settings.api.address}:{self.settings.api.port}",
             "sip": f"{self.settings.sip.address}:{self.settings.sip.port}",
+            "sip_tls": f"{self.settings.sip.address}:{secure}" if secure else None,
+            "settings_waiting": self._settings_waiting(),
             "supervisor": os.getpid(),
             "ready": self.ready,
         }
+
+    def _settings_waiting(self) -> list[str]:
+        """Sections of portgate.toml that say something else than what runs was started with."""
+        try:
+            fresh = configured.load(self.home.path, self.env)
+        except configured.SettingsError as error:
+            return [str(error)]
+        return [name for name in AT_START if getattr(fresh, name) != getattr(self.settings, name)]
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer one request: status, stop, restart, addresses."""

@@ -28,6 +28,11 @@ RING_S = 1.0  # a call that will not be answered rings so long before the caller
 SETUP_S = 20.0
 RECORD_S = 8.0
 POLL_S = 0.02
+# What mends a far side that cannot be taken: somebody else's address, or one that is in use.
+NEEDS = (
+    "Test endpoints take the places of carriers and PBXs: the addresses must be of this machine, "
+    "and free. Try with loopback ones (127.0.64.2), then call through the real ones by telephone"
+)
 CALLER_PORT = 5062  # where the caller sits when its own port is the far side's too
 
 

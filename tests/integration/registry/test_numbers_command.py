@@ -44,8 +44,8 @@ def portgate(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Portg
     return on_database(dsn, tmp_path, monkeypatch)
 
 
-def sheet(folder: Path, *lines: str) -> Path:
-    path = folder / "numbers.csv"
+def sheet(folder: Path, *lines: str, name: str = "numbers.csv") -> Path:
+    path = folder / name
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
@@ -261,6 +261,10 @@ def test_errors_are_rows_with_line_column_and_expectation_and_nothing_is_half_ap
         "+74957770005,Moscow,old,Northline 17/2024,reserved,volga_city",
         "+74957770001,Moscow,old,Northline 17/2024,in_service,northline",
     )
+    titles = sheet(tmp_path, "number,citty", "+74957770001,Moscow", name="titles.csv")
+    told = portgate("numbers", "import", titles)
+    assert "titles.csv:1: title 'citty': expected" in told.stdout
+    assert "1 error: nothing was changed" in told.stderr
     errors = tmp_path / "errors.csv"
     refused = portgate("numbers", "import", file, "--json", "--errors", errors)
 

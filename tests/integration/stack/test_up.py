@@ -47,6 +47,22 @@ def test_up_again_changes_nothing_and_is_quick(running: Stack) -> None:
     assert running.pids() == before
 
 
+def test_settings_that_wait_for_a_start_are_named_with_the_way_there(running: Stack) -> None:
+    file = running.home / "portgate.toml"
+    before = file.read_text() if file.exists() else None
+    assert running.status()["settings_waiting"] == []
+    file.write_text("[sip]\ntls_port = 5061\n[calls]\nno_answer_s = 60\n")
+    try:
+        told = running.portgate("up", "--detach", "--no-demo").stderr
+        assert running.status()["settings_waiting"] == ["sip", "calls"]
+        assert "sip, calls" in told and "./portgate down" in told
+        file.write_text("[sip]\ntls_prt = 5061\n")
+        (why,) = running.status()["settings_waiting"]
+        assert "portgate.toml:2" in why and "tls_port" in why
+    finally:
+        file.unlink() if before is None else file.write_text(before)
+
+
 def test_another_shell_without_the_overrides_means_the_same_stack(running: Stack) -> None:
     env = {key: value for key, value in running.env.items() if key != "PORTGATE_SIP_PORT"}
     seen = Stack(running.home, env).status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -39,6 +40,9 @@ async def test_a_registered_pbx_is_called_where_it_registered_from(
     async with baresip(stack.host(81), line, hz=tone.CALLEE_HZ) as phone:
         (binding,) = registered(stack, name, 1)
         assert binding["transport"] == transport
+        told = stack.command("explain", NUMBER, "--from", "+79161234567", "--json")
+        (place,) = json.loads(told.stdout)["addresses"]
+        assert place.endswith(f";transport={transport}")
         async with world.carrier() as carrier:
             call = await carrier.calls(NUMBER)
             assert await call.until_final() == 200
@@ -53,6 +57,10 @@ async def test_a_registered_pbx_is_called_where_it_registered_from(
 async def test_a_pbx_that_is_not_registered_cannot_be_reached(world: World) -> None:
     made(world.stack, "absent", "--trust", "register")
     takes_number(world.stack, "absent")
+    told = world.stack.command("explain", NUMBER, "--from", "+79161234567").stdout
+    assert "Goes to PBX absent: it has registered nowhere, so the caller hears 480" in told
+    checked = world.stack.command("pbx", "check", "absent")
+    assert checked.returncode == 1 and "let it register with" in checked.stdout
     async with world.carrier() as carrier:
         call = await carrier.calls(NUMBER)
         assert await call.until_final() == 480

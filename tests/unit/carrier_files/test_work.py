@@ -148,6 +148,13 @@ def test_a_skeleton_with_its_addresses_passes_at_once(source: Path) -> None:
     assert report["findings"] == []
 
 
+def test_a_skeleton_keeps_the_rules_for_text_whatever_its_name(source: Path) -> None:
+    wanted = new.Wanted("a_regional_operator", "", "203.0.113.0/29", "sip:203.0.113.2", "843")
+    for path in new.write(source, wanted):
+        if path.suffix == ".py":
+            assert max(map(len, path.read_text().splitlines())) <= 100
+
+
 def test_a_skeleton_overwrites_nothing(source: Path) -> None:
     with pytest.raises(StackError, match="is there already"):
         new.write(source, new.Wanted("northline"))

@@ -216,6 +216,12 @@ async def test_a_taken_address_is_said_and_nothing_is_left_behind() -> None:
     assert not is_bound(B, 5060, "udp")
 
 
+async def test_an_address_of_somebody_else_is_said() -> None:
+    with pytest.raises(EndpointError, match=r"192\.0\.2\.66, which this machine does not have"):
+        async with Callee("192.0.2.66", name="far_tel"):
+            pass
+
+
 async def test_waiting_in_vain_tells_what_was_seen() -> None:
     async with two("noanswer") as (near, _):
         await near.until_received(180)
