@@ -175,7 +175,10 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
     status = do.failure_status()
     if do.was_cancelled():
         # A far side that stayed silent ran into our timer; the caller hears 487 (RFC 3261, 9.2).
-        _end(worker, pending.call, "cancel", 487 if status == 408 else status)
+        kept_back = status in CHALLENGES or status < 400
+        _end(worker, pending.call, "cancel", 487 if kept_back or status == 408 else status)
+        if kept_back:
+            do.answer_failed(487, "Request Terminated")
         return
     rang = do.is_flagged(do.FLAG_RANG)
     do.unflag(do.FLAG_RANG)  # the next address has yet to ring

@@ -202,6 +202,16 @@ def test_a_cancelled_call_is_not_tried_elsewhere(gateway: Gateway) -> None:
     assert gateway.events()[-1]["how"] == "cancel"
 
 
+@pytest.mark.parametrize("status", [302, 401, 407])
+def test_they_stay_here_when_the_caller_has_given_up_meanwhile_too(
+    gateway: Gateway, status: int
+) -> None:
+    ksr = gateway.receives(invite("+74951230001", "+79160000001"), NORTHLINE)
+    gateway.fails(status, cancelled=True)
+    assert [answer.status for answer in ksr.replies] == [487]
+    assert (gateway.events()[-1]["how"], gateway.events()[-1]["status"]) == ("cancel", 487)
+
+
 @pytest.mark.parametrize(("status", "said"), [(302, 480), (407, 503), (401, 503)])
 def test_redirections_and_challenges_of_the_far_side_stay_here(
     gateway: Gateway, status: int, said: int
