@@ -5,6 +5,7 @@ changes nothing.
 from __future__ import annotations
 
 from kemi import asked, events
+from kemi import ksr_accounts as accounts
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.media import flags
@@ -59,7 +60,7 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     _write(sealed, from_caller)
     do.drop_identity_headers()
     if sealed.guests:
-        do.drop_credentials()
+        accounts.drop_credentials()
     do.use_real_contact()
     if sealed.pace is not None:
         asked.acknowledge(sealed.pace, sealed.call, from_caller)
@@ -83,7 +84,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
     cseq = asked.number(pace, from_caller) if pace else 0
     do.drop_identity_headers()  # what named the caller to us named it once, in the INVITE
     if sealed.guests:
-        do.drop_credentials()
+        accounts.drop_credentials()
     if method == "BYE":
         _hang_up(worker, sealed, from_caller, tag)
     else:

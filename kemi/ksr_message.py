@@ -326,6 +326,13 @@ def cause_in(reasons: str) -> int:
     return min(int(found[1]), 127) if found else 0
 
 
+def is_legible() -> bool:
+    """Whether Kamailio can tell all headers apart; none can be found or taken out where it can
+    not.
+    """
+    return KSR.hdr.is_present("Via") > 0
+
+
 def has_one_via() -> bool:
     """Whether the answer at hand has only one Via, so that there is nobody to send it on to."""
     get = KSR.hdr.gete_idx

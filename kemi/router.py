@@ -138,7 +138,8 @@ class Router:
         try:
             # One with our Via alone can go nowhere: nathelper's questions to PBXs that have
             # registered are no transactions, and it looks at their answers after us.
-            if not (
+            # One that is not legible would carry past us what must stay here.
+            if not ksr_message.is_legible() or not (
                 ksr_effects.matches_transaction()
                 or replies.of_before(self.worker)
                 or ksr_message.has_one_via()

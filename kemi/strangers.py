@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from kemi import in_dialog, invite
+from kemi import ksr_accounts as accounts
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.facts import Source
@@ -56,7 +57,7 @@ def _invite(worker: Worker) -> None:
     if not do.hops_left():
         do.answer(483, "Too Many Hops")
         return
-    do.drop_credentials()
+    accounts.drop_credentials()
     invite.handle(worker, Peer(Side.PBX, pbx.name), facts, facts.ip)
 
 
@@ -77,12 +78,12 @@ def _registered_at(worker: Worker, source: Source) -> Pbx | None:
 
 def _proves(worker: Worker, account: Account) -> bool:
     """Whether the request holds this account's password; else it is asked for it."""
-    proved = do.proved(account.realm, _secret(account))
-    if proved == do.PROVED and not message.is_login_for_this():
-        proved = do.UNPROVED  # overheard: made for a call to somebody else
-    if proved != do.PROVED:
-        do.challenge(account.realm, proved == do.STALE)
-    return proved == do.PROVED
+    proved = accounts.proved(account.realm, _secret(account))
+    if proved == accounts.PROVED and not message.is_login_for_this():
+        proved = accounts.UNPROVED  # overheard: made for a call to somebody else
+    if proved != accounts.PROVED:
+        accounts.challenge(account.realm, proved == accounts.STALE)
+    return proved == accounts.PROVED
 
 
 def _secret(account: Account) -> str:
@@ -97,15 +98,17 @@ def register(worker: Worker) -> None:
         return
     if message.login_user() not in ("", pbx.account.user):
         return
-    if not do.well_formed() or not do.begin_transaction() or not _proves(worker, pbx.account):
-        return  # sanity has answered, or it has been challenged
+    if not do.well_formed() or not accounts.begin_transaction():
+        return  # sanity has answered, or tm as before
+    if not _proves(worker, pbx.account):
+        return
     source, contact = message.source(), message.contact()
     do.follow_reply_path()
     hidden = _is_hidden(contact, source.ip) or worker.is_carriers_or_ours(source.ip)
     if hidden or source.proto != "udp":
-        do.name_source_of_binding()
+        accounts.name_source_of_binding()
     user = pbx.account.user
-    if do.save_binding(user, pbx.account.realm):
+    if accounts.save_binding(user, pbx.account.realm):
         worker.registered.note(user, lambda: bindings(user))
 
 
@@ -124,5 +127,5 @@ def restore(registered: Registered) -> None:
     registered.refresh()
     now = time.time()
     for user, (contact, received, socket, expires, *_) in registered.everything(now):
-        if not do.restore_binding(user, contact, received, socket, int(expires - now)):
+        if not accounts.restore_binding(user, contact, received, socket, int(expires - now)):
             do.log_error(f"what {user} had registered could not be restored: {contact}")

@@ -101,6 +101,47 @@ async def test_an_answer_with_foreign_bytes_is_still_an_answer(world: World, hea
     assert (record["end_side"], record["end_how"]) == ("a", "bye")
 
 
+ILLEGIBLE = {
+    "a value": "Retry-After: x(",
+    "no value": "no value",
+    "a blank in a name": "X Y: z",
+    "a zero": "X\0Y: z",
+    "a second Via": "Via: junk",
+}
+
+
+@pytest.mark.parametrize("what", sorted(ILLEGIBLE))
+async def test_what_cannot_be_read_carries_nobody_past_us(world: World, what: str) -> None:
+    """Kamailio finds no header behind one that it cannot read, so it could take none out."""
+    odd, named = ILLEGIBLE[what], "P-Asserted-Identity: <sip:leak@x>"
+    near, far = world.stack.host(CARRIERS["northline"]), world.stack.host(PBXS["old"])
+    uri = f"sip:+74951230001@{world.stack.address[0]}"
+    async with raw_socket(near, 5060) as carrier, raw_socket(far, 5060) as pbx:
+        branch = f"SIP/2.0/UDP {near}:5060;branch=z9hG4bK{len(what)}{near}"
+        own = {"Via": branch, "Call_ID": f"{what.replace(' ', '-')}@{near}"}
+        carrier.sends(request("INVITE", uri, f"{near}:5060", **own), world.stack.address)
+        heard = await pbx.hears_only("INVITE")
+        pbx.sends(answer(heard, 180, odd, named), world.stack.address)
+        pbx.sends(answer(heard, 486), world.stack.address)
+        while (back := await carrier.hears()).status != 486:
+            assert "leak" not in back.text
+        own.update(To=back.header("To"), CSeq="1 ACK")
+        carrier.sends(request("ACK", uri, f"{near}:5060", **own), world.stack.address)
+
+
+@pytest.mark.parametrize("what", ["a value", "no value", "a second Via"])
+@pytest.mark.parametrize("method", ["INFO", "ACK"])
+async def test_a_request_that_cannot_be_read_is_not_led_on(
+    world: World, what: str, method: str
+) -> None:
+    async with in_a_call(world) as scene:
+        data = scene.request(method, X=f"y\r\n{ILLEGIBLE[what]}")
+        scene.carrier.sends(data, world.stack.address)
+        assert await scene.pbx.hears_nothing(within=0.3)
+        told = [await scene.carrier.hears() for _ in range(scene.carrier.replies.qsize())]
+        assert {one.status for one in told if one.method == "INFO"} <= {400}
+
+
 async def test_a_cseq_beyond_all_bounds_loses_no_record(world: World) -> None:
     host = world.stack.host(CARRIERS["northline"])
     uri = f"sip:+74951230001@{world.stack.address[0]}"
