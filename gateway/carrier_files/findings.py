@@ -32,6 +32,20 @@ def findings(
     ]
 
 
+def without_file(carriers: Mapping[str, Carrier], rented: Mapping[str, int]) -> list[Finding]:
+    """Carriers that numbers (so many) are rented from, and that no file at work speaks for."""
+    return [
+        Finding(
+            f"carrier {name}",
+            False,
+            f"no file of it is at work, and calls of its {count} numbers are refused",
+            f"Put {name}.py back, then: ./portgate carriers apply {name}",
+        )
+        for name, count in rented.items()
+        if name not in carriers
+    ]
+
+
 def _registration(one: Standing, demo: bool) -> Finding:
     well = one.state == "registered"
     mend = "" if well else _MENDS.get(one.status, f"See: ./portgate carriers show {one.carrier}")

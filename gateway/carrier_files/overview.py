@@ -76,7 +76,9 @@ def _state(
         case "-":
             return "gone", f"its file is gone, and it still works; take it away: {apply}"
     if name not in running:
-        return "no file", f"numbers are rented from it, and nothing says how it speaks: {name}.py"
+        rented = known[name]["numbers"] if name in known else 0
+        why = "numbers are rented from it" if rented else "no number is rented from it any more"
+        return "no file", f"{why}, and nothing says how it speaks: {name}.py"
     if name not in known:
         return "unknown", f"the registry does not know it: {apply}"
     return "at work", ""

@@ -31,13 +31,14 @@ class Lack(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """One secret's name, the trunks that want it (``carrier, trunk name``), and whether it is
-    there.
+    """One secret's name, the trunks that want it (``carrier, trunk name``), and whether a value
+    is there that can be used; ``why`` not, where something else is.
     """
 
     name: str
     trunks: tuple[str, ...]
     present: bool
+    why: str = ""
 
 
 class Secrets:
@@ -63,7 +64,7 @@ class Secrets:
 
     def put(self, name: str, value: str) -> None:
         """Whole or not at all, and never readable by others, not for a moment."""
-        data = checked(value.encode()).encode() + b"\n"
+        data = checked(value.encode(errors="surrogateescape")).encode() + b"\n"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder.chmod(0o700)
         path = self._folder / named(name)
@@ -133,5 +134,13 @@ def wanted(carriers: Iterable[Mapping[str, Carrier]], secrets: Secrets) -> list[
             for trunk in carrier.trunks:
                 if trunk.auth.kind != "address":
                     users.setdefault(trunk.auth.secret, {})[f"{carrier.name} {trunk.name}"] = None
-    there = set(secrets.names())
-    return [Wanted(name, tuple(users[name]), name in there) for name in sorted(users)]
+    return [Wanted(name, tuple(users[name]), *_usable(secrets, name)) for name in sorted(users)]
+
+
+def _usable(secrets: Secrets, name: str) -> tuple[bool, str]:
+    try:
+        return secrets.value(name) is not None, ""
+    except BadValueError as error:
+        return False, str(error)
+    except OSError as error:
+        return False, error.strerror or type(error).__name__

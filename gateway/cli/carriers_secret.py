@@ -65,7 +65,7 @@ def list_secrets(as_json: bool) -> None:
     if as_json:
         print_json({"secrets": [one._asdict() for one in found]})
     else:
-        rows = [(one.name, _state(one.present, one.trunks), ", ".join(one.trunks) or "-")
+        rows = [(one.name, _state(one), ", ".join(one.trunks) or "-")
                 for one in found]  # fmt: skip
         table(("SECRET", "STATE", "TRUNKS"), rows)
         for one in found:
@@ -97,10 +97,12 @@ def _all(home: Home) -> list[Wanted]:
     return wanted(carriers, Secrets(home.carrier_secrets))
 
 
-def _state(present: bool, trunks: tuple[str, ...]) -> str:
-    if not present:
+def _state(one: Wanted) -> str:
+    if one.why:
+        return f"cannot be used: {one.why}"
+    if not one.present:
         return "missing"
-    return "set" if trunks else "set, nobody wants it"
+    return "set" if one.trunks else "set, nobody wants it"
 
 
 def _tell(home: Home) -> None:

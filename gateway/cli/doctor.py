@@ -69,7 +69,12 @@ def _carriers(home: Home) -> list[Finding]:
     at_work = work.loaded(home.carriers, places(home))
     registrations = said.read(home.snapshot).values()
     secrets = Secrets(home.carrier_secrets)
-    return findings.findings(at_work, secrets, registrations, demo=home.demo.exists())
+    rented = {
+        row["name"]: row["numbers"] for row in asyncio.run(readings.rows(home, "rented_from"))
+    }
+    return findings.without_file(at_work, rented) + findings.findings(
+        at_work, secrets, registrations, demo=home.demo.exists()
+    )
 
 
 def _show(finding: Finding) -> None:

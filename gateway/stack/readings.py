@@ -55,11 +55,11 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
         networks_lost=networks_lost(home),
         waves_stopped=tuple(
             f"migration {row['id']} is held: {row['held_why']}"
-            for row in await _rows(home, "stopped_migrations")
+            for row in await rows(home, "stopped_migrations")
         ),
         pbxs_suspended=tuple(
             f"{row['name']} is suspended: callers of its {row['numbers']} numbers reach nobody"
-            for row in await _rows(home, "suspended_pbxs")
+            for row in await rows(home, "suspended_pbxs")
         ),
     )
 
@@ -142,7 +142,7 @@ async def _journal(home: Home) -> tuple[int | None, int | None]:
     return sum(size - read.get(name, 0) for name, size in sizes.items()), rejects
 
 
-async def _rows(home: Home, query: str) -> list[asyncpg.Record]:
+async def rows(home: Home, query: str) -> list[asyncpg.Record]:
     """What the registry answers; nothing when it does not."""
     try:
         connection = await asyncpg.connect(home.postgres_dsn, timeout=LIMIT_S)

@@ -114,6 +114,12 @@ JOIN attachment_groups g ON g.id = n.group_id
 JOIN pbxs p ON p.id = g.pbx_id AND p.state = 'in_service'
 WHERE k.name = $1 ORDER BY n.e164 LIMIT 1;
 
+-- name: rented_from
+-- How many numbers are rented from which carrier.
+SELECT k.name, count(DISTINCT t.e164) AS numbers
+FROM carriers k JOIN contracts o ON o.carrier_id = k.id JOIN tenancies t ON t.contract_id = o.id AND t.state < 'released'
+GROUP BY k.name ORDER BY k.name;
+
 -- name: list_carriers
 -- `used`: calls now. `failed_*`: the newest call out of the last day that the carrier did not carry; a person who is
 -- busy, declines or hangs up (486, 600, 603, 487) is no failure of it, nor is a number that does not exist (404, 604).

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from carrier_adapters.contract import ByAddress, Carrier, Digest, Registration, Trunk
-from gateway.carrier_files.findings import findings
+from gateway.carrier_files.findings import findings, without_file
 from gateway.carrier_files.secrets import Secrets, wanted
 from number_registry.errors import BadValueError
 
@@ -95,3 +95,24 @@ def test_the_doctor_says_what_is_missing_and_forgives_the_demo_company(secrets: 
     assert "city_south is missing" in finding.seen and "secret set city_south" in finding.mend
     (finding,) = findings({"city": City()}, secrets, demo=True)
     assert finding.note
+
+
+def test_bytes_that_are_no_text_are_refused_like_any_bad_value(secrets: Secrets) -> None:
+    with pytest.raises(BadValueError, match="one line of UTF-8 text"):
+        secrets.put("city_north", b"pass\xffword".decode(errors="surrogateescape"))
+
+
+def test_the_list_calls_nothing_set_that_cannot_be_used(secrets: Secrets, tmp_path: Path) -> None:
+    secrets.put("city_north", "secret")
+    (tmp_path / "secrets" / "carriers" / "a_folder").mkdir()
+    (tmp_path / "secrets" / "carriers" / "broken").write_text("a")
+    (tmp_path / "secrets" / "carriers" / "nowhere").symlink_to("nowhere-at-all")
+    found = {one.name: one for one in wanted([], secrets)}
+    assert {name for name, one in found.items() if one.present} == {"city_north"}
+    assert found["a_folder"].why == "Is a directory"
+    assert "printable" in found["broken"].why and found["nowhere"].why == ""
+
+
+def test_the_doctor_says_whose_file_is_missing_where_numbers_are_rented() -> None:
+    (one,) = without_file({}, {"zz_tel": 3})
+    assert not one.ok and "3 numbers are refused" in one.seen and "zz_tel.py" in one.mend
