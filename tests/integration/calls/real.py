@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import signal
 import socket
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,8 @@ class Kamailio:
         pids = children.read_text().split()
         self.service.kill()
         for pid in pids:
-            subprocess.run(["kill", "-9", pid], check=False, stderr=subprocess.DEVNULL)
+            with suppress(ProcessLookupError):  # gone with its parent
+                os.kill(int(pid), signal.SIGKILL)
         await self.start()
 
 
