@@ -65,7 +65,7 @@ def load(folder: Path, overrides: Overrides | None = None, in_use: InUse | None 
     for path, candidates in sorted(found, key=lambda one: _claim(one[0], one[1], before)):
         for carrier in candidates:
             try:
-                _refuse_clash(path, carrier, carriers)
+                refuse_clash(path, carrier, carriers)
             except AdapterError as error:
                 errors.append(error)
             else:
@@ -205,9 +205,9 @@ def _placed(path: Path, trunk: Trunk, ours: dict[str, str]) -> Trunk:
         raise AdapterError(path.name, f"settings of trunk {trunk.name}", str(error)) from error
 
 
-def _refuse_clash(path: Path, carrier: Carrier, others: Mapping[str, Carrier]) -> None:
+def refuse_clash(path: Path, carrier: Carrier, others: Mapping[str, Carrier]) -> None:
     """A source, which is the pair of our address and their network, must belong to one trunk of one
-    carrier, else nobody can say whose call it is.
+    carrier, else nobody can say whose call it is. Raises AdapterError.
     """
     taken = [(f"{one.name}, trunk {trunk.name}", trunk) for one in others.values()
              for trunk in one.trunks]  # fmt: skip

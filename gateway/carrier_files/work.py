@@ -18,6 +18,7 @@ from carrier_adapters import loader
 from carrier_adapters.contract import Carrier
 from gateway.carrier_files import checking
 from gateway.carrier_files.checking import Overrides, Report
+from number_registry.errors import AdapterError
 from number_registry.model import Transport
 
 
@@ -70,6 +71,7 @@ def put(
         report = checking.report(source, change.name, overrides, standing)
         if report["ok"]:
             _refuse_foreign_address(report, path, overrides.get(change.name, {}))
+            _refuse_clash(report, path, overrides, _without_source(source, at_work, overrides))
         if report["ok"] and path.read_bytes() != text:
             _refuse(report, "", "the file was changed while it was checked", "Apply it again")
         if report["ok"]:
@@ -99,6 +101,24 @@ def _refuse_foreign_address(report: Report, path: Path, override: Mapping[str, A
                 what = f"{field_of_ours} is {address}, which no interface of this machine has"
                 mend = "See ./portgate network plan, or `ip address`"
                 _refuse(report, f"trunk {trunk.name}", what, mend)
+
+
+def _without_source(source: Path, at_work: Path, overrides: Overrides) -> dict[str, Any]:
+    """Carriers that go on working though people have taken or renamed their files away."""
+    theirs = {path.stem for path in loader.files(source)}
+    found = loaded(at_work, overrides).items()
+    return {name: one for name, one in found if name not in theirs}
+
+
+def _refuse_clash(
+    report: Report, path: Path, overrides: Overrides, others: Mapping[str, Carrier]
+) -> None:
+    """What SIP workers would refuse: a network that still is another carrier's."""
+    try:
+        loader.refuse_clash(path, loader.load_file(path, overrides.get(path.stem, {})), others)
+    except AdapterError as error:
+        gone = " or, where its file is gone: ./portgate carriers apply ITS_NAME takes it away"
+        _refuse(report, error.field, error.problem, error.mend + gone)
 
 
 def is_here(address: str) -> bool:

@@ -232,6 +232,8 @@ def _say(
         took = sum(one["took"] for one in told)
         click.echo(f"{took} of {len(told)} SIP workers took it")
         for one in told:
+            for file in one["refused"]:
+                click.echo(f"{click.style('✗', fg='red')} {one['worker']} refuses {file}")
             if not one["took"]:
                 click.echo(f"  {one['worker']} (pid {one['pid']}) takes it with its next message")
     if not outcome.done and not outcome.refused:

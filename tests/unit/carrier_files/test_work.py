@@ -63,6 +63,23 @@ def test_a_plan_refuses_what_applying_would_refuse_and_writes_nothing(
     assert (at_work / "northline.py").exists()
 
 
+def test_a_renamed_file_waits_until_the_carrier_of_its_old_name_is_taken_away(
+    source: Path, at_work: Path
+) -> None:
+    apply(source, at_work)
+    text = (source / "northline.py").read_text().replace('"northline"', '"northstar"')
+    (source / "northline.py").rename(source / "northstar.py")
+    (source / "captures" / "northline").rename(source / "captures" / "northstar")
+    (source / "northstar.py").write_text(text)
+    gone, renamed = work.changes(source, at_work)
+    (report,) = work.put([renamed], source, at_work, {}).refused
+    (finding,) = report["findings"]
+    assert "of northline, trunk moscow overlaps" in finding["what"]
+    assert "carriers apply ITS_NAME takes it away" in finding["mend"]
+    work.put([gone], source, at_work, {})
+    assert work.put([renamed], source, at_work, {}).done == [renamed]
+
+
 @pytest.mark.parametrize("name", ["kit", "captures"])
 def test_a_folder_of_the_contract_is_no_carriers_name(source: Path, name: str) -> None:
     with pytest.raises(StackError, match="is another thing"):
