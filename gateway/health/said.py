@@ -13,12 +13,14 @@ UNKNOWN = "unknown"
 
 
 def states(snapshot: Path) -> dict[str, str]:
-    """``up``, ``down`` or ``unknown`` by the address' URI; empty where nothing is said."""
+    """``up``, ``down`` or ``unknown`` by the address' URI; empty where nothing is said, or nothing
+    that can be read: the daemon writes it anew every second.
+    """
     path = snapshot / FILE
     try:
         if time.time() - path.stat().st_mtime > STALE_S:
             return {}
         gateways = json.loads(path.read_bytes())["gateways"]
-    except FileNotFoundError:
+        return {uri: str(said["state"]) for uri, said in gateways.items()}
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return {}
-    return {uri: str(said["state"]) for uri, said in gateways.items()}
