@@ -53,10 +53,16 @@ def with_demo_places(home: Home, settings: Settings, ports: InternalPorts) -> Se
 
 def bring_carriers(home: Home, settings: Settings, report: Report) -> None:
     """Put carriers' files that have changed to work before Kamailio reads them; of one that does
-    not pass its checks what was at work stays.
+    not pass its checks, or is gone, what was at work stays: nobody loses a carrier by a slip.
     """
     source = adapters.folder(settings)
-    wanted = work.changes(source, home.carriers)
+    found = work.changes(source, home.carriers)
+    for change in found:
+        if change.sign == "-":
+            mend = f"Bring it back, or take it away: ./portgate carriers apply {change.name}"
+            gone = f"{source / change.name}.py is gone"
+            report.failed(Problem(gone, "the carrier works on", mend, warning=True))
+    wanted = [change for change in found if change.sign != "-"]
     if not wanted:
         return
     overrides = msgspec.to_builtins(settings.carriers.overrides)

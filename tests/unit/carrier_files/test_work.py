@@ -11,7 +11,12 @@ from carrier_adapters import loader
 from gateway.carrier_files import checking, new, work
 from gateway.carrier_files.overview import overview, spoken
 from gateway.carrier_files.work import Change
+from gateway.home import Home
+from gateway.settings import Settings
+from gateway.settings_sections import Carriers
 from gateway.stack.problems import StackError
+from gateway.stack.report import Lines
+from gateway.stack.steps import bring_carriers
 
 REPO = Path(__file__).parents[3] / "carrier_adapters"
 HANGS = "\n    def number(self, digits, trunk):\n        return 10 ** 10 ** 10 and None\n"
@@ -108,6 +113,19 @@ def test_a_file_is_taken_away_when_it_is_gone(source: Path, at_work: Path) -> No
     assert work.changes(source, at_work) == [Change("-", "northline")]
     apply(source, at_work)
     assert loader.files(at_work) == []
+
+
+def test_a_start_takes_no_carrier_away_whose_file_is_gone(source: Path, tmp_path: Path) -> None:
+    home, told = Home(tmp_path / "home"), Lines()
+    home.carriers.mkdir(parents=True)
+    shutil.copy(REPO / "volga_city.py", home.carriers)
+    settings = Settings(carriers=Carriers(folder=str(source)))
+    bring_carriers(home, settings, told)
+    at_work = {path.stem for path in loader.files(home.carriers)}
+    assert at_work == {"northline", "volga_city"}
+    (problem,) = told.problems
+    assert problem.warning and "volga_city.py is gone" in problem.what
+    assert "./portgate carriers apply volga_city" in problem.mend
 
 
 def test_of_two_that_clash_the_newcomer_is_refused(source: Path, at_work: Path) -> None:
