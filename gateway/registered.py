@@ -27,15 +27,15 @@ class Contact(NamedTuple):
 
 def contacts(snapshot: Path) -> dict[str, list[Contact]]:
     """By account, in the order in which they are tried; those that are over are left out."""
+    now = time.time()
     try:
         content = json.loads((snapshot / FILE).read_bytes())
-    except FileNotFoundError:
-        return {}
-    now = time.time()
-    return {
-        user: [_contact(one, now) for one in found if one["expires"] > now]
-        for user, found in content["accounts"].items()
-    }
+        return {
+            user: [_contact(one, now) for one in found if one["expires"] > now]
+            for user, found in content["accounts"].items()
+        }
+    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        return {}  # the next REGISTER writes it anew
 
 
 def _contact(one: dict[str, object], now: float) -> Contact:

@@ -19,9 +19,9 @@ def read(snapshot: Path) -> dict[tuple[str, str], Standing]:
         if time.time() - path.stat().st_mtime > STALE_S:
             return {}
         told = json.loads(path.read_bytes())["registrations"]
-    except FileNotFoundError:
-        return {}
-    found = [Standing(**one) for one in told]
+        found = [Standing(**one) for one in told]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return {}  # damaged: it is written anew within seconds
     return {(one.carrier, one.trunk): one for one in found}
 
 
