@@ -15,9 +15,14 @@ NUMBER = "+74951230009"
 
 
 def made(stack: Stack, name: str, *words: str) -> dict[str, str]:
-    """Add the PBX `name` with these words; its login."""
+    """Add the PBX `name` with these words; its login, once SIP workers can know it: until then it
+    is a stranger, who hears nothing and, being raw, asks once only.
+    """
     done = stack.command("pbx", "add", name, *words, "--json")
     assert done.returncode == 0, done.stderr
+    limit = time.monotonic() + 10
+    while name not in {one.name for one in stack.known().directory.pbxs()}:
+        assert time.monotonic() < limit, f"SIP workers do not know {name}"
     login: dict[str, str] = json.loads(done.stdout)["login"]
     return login
 
