@@ -1,5 +1,5 @@
 """The certificate of SIP over TLS: made where none is set, judged before Kamailio reads it, and
-read again when its files change; it holds no key in memory.
+taken when its files change; it holds no key in memory.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from gateway.home import Home
-from gateway.kamailio_rpc import KamailioGoneError, KamailioRpc, RpcError
 from gateway.settings import Sip
-from gateway.stack.problems import Problem, StackError
+from gateway.stack import control
+from gateway.stack.problems import NotRunning, Problem, StackError
 
 DAYS = 3650  # of the self-signed one: nobody is told to renew it
 LOOK_S = 2.0
 OPENSSL_S = 10.0
+RESTART_S = 30.0
 
 _log = structlog.get_logger("gateway.tls")
 
@@ -106,10 +107,10 @@ def ends(certificate: Path) -> datetime | None:
 
 
 async def follow(home: Home, sip: Sip, stop: asyncio.Event) -> None:
-    """Until ``stop``: when certificate, key or authorities change, and fit, Kamailio reads them
-    again. Calls and connections go on; a pair that does not fit is told and left alone.
+    """Until ``stop``: when certificate, key or authorities change, and fit, Kamailio is restarted
+    with them, which calls survive; a pair that does not fit is told and left alone. Not by the RPC
+    tls.reload: of 5.6 frees what is in use, and now and then ends Kamailio.
     """
-    rpc = KamailioRpc(home.kamailio_rpc)
     used = _times(home, sip)
     refused = used
     while not stop.is_set():
@@ -123,12 +124,15 @@ async def follow(home: Home, sip: Sip, stop: asyncio.Event) -> None:
             _log.error("certificate not taken", why=found[0].why, what=found[0].what)
             continue
         try:
-            await rpc.ask("tls.reload")
-        except (KamailioGoneError, RpcError) as error:
+            told = await asyncio.to_thread(control.ask, home, {"do": "certificate"}, RESTART_S)
+        except (NotRunning, OSError, ValueError) as error:
             _log.warning("certificate not taken yet", error=str(error))
             continue
+        if "error" in told:
+            _log.warning("certificate not taken yet", error=told["error"])
+            continue
         used = now
-        _log.info("certificate read again", certificate=str(pair(home, sip)[0]))
+        _log.info("certificate taken", certificate=str(pair(home, sip)[0]))
 
 
 def _times(home: Home, sip: Sip) -> tuple[int, ...]:

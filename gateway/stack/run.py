@@ -46,6 +46,7 @@ from gateway.stack.supervisor import Supervisor
 DESCRIPTORS = 65536
 # Services that listen where the carriers at work need it.
 # Settings that are read once; those of carriers and their networks are taken by `carriers apply`.
+DOES = "status, stop, restart, addresses, certificate"
 AT_START = ("sip", "media", "calls", "api", "health", "dns")
 CARRIED = frozenset({"kamailio", "rtpengine"})
 
@@ -238,6 +239,13 @@ class Stack:
                 self._draining.add(asyncio.create_task(ending))
             return {**told, "away_s": round(away, 3)}
 
+    async def take_certificate(self) -> dict[str, Any]:
+        """Show the certificate that is in its file now, with calls going on."""
+        async with self._handing_over:
+            snapshot = self.home.snapshot
+            away = await handover.restart_kamailio(self.supervisor, snapshot, lambda: None)
+            return {"away_s": round(away, 3)}
+
     async def _second_relay(self) -> child.Child:
         """Gives the one before."""
         self.ports = internal.hand_over(self.home, self.ports)
@@ -278,7 +286,7 @@ class Stack:
         return [name for name in AT_START if getattr(fresh, name) != getattr(self.settings, name)]
 
     async def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Answer one request: status, stop, restart, addresses."""
+        """Answer one request, one of DOES."""
         match request["do"]:
             case "status":
                 return await self.look()
@@ -287,6 +295,8 @@ class Stack:
                 return {"stopping": os.getpid()}
             case "addresses":
                 return await self.take_addresses()
+            case "certificate":
+                return await self.take_certificate()
             case "restart":
                 name = request["service"]
                 if name not in self.supervisor.children:
@@ -296,7 +306,7 @@ class Stack:
                 return {"restarting": name}
             case other:
                 return {
-                    "error": f"unknown request {other!r}; known: status, stop, restart, addresses"
+                    "error": f"unknown request {other!r}; known: {DOES}"
                 }
 
 
