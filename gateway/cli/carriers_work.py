@@ -269,10 +269,10 @@ def test(name: str, as_json: bool) -> None:
     \b
       ./portgate carriers test NAME
     """
+    from gateway.cli.trials import report as tell
     from gateway.endpoints import EndpointError
     from gateway.trial import known
     from gateway.trial.place import NEEDS
-    from gateway.trial.result import in_words
 
     home = this_home()
     control.ask(home, {"do": "status"})
@@ -286,17 +286,7 @@ def test(name: str, as_json: bool) -> None:
     except EndpointError as error:
         problem = Problem(f"{name} cannot be tried here", str(error), NEEDS)
         raise StackError(problem) from error
-    ok = all(result.worked and result.carrier == name for _, result in calls)
-    if as_json:
-        told = [{"way": way, "worked": result.worked, **msgspec.to_builtins(result)}
-                for way, result in calls]  # fmt: skip
-        print_json({"carrier": name, "ok": ok, "calls": told})
-    else:
-        for way, result in calls:
-            mark = "✓" if result.worked and result.carrier == name else "✗"
-            said = f"{result.dialled}, shown {result.shown_caller}: {in_words(result)}"
-            click.echo(f"{mark} {way}: {said}")
-    sys.exit(0 if ok else 1)
+    tell("carrier", name, calls, as_json=as_json)
 
 
 async def _in_and_out(home: Home, facts: Any, name: str) -> list[tuple[str, Any]]:

@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import click
-import msgspec
 
 from gateway import pbx_check
 from gateway.cli.common import json_option, print_json, this_home, this_settings
@@ -98,10 +97,10 @@ def test_pbx(name: str, as_json: bool) -> None:
     \b
       ./portgate pbx test old
     """
+    from gateway.cli.trials import report as tell
     from gateway.endpoints import EndpointError
     from gateway.trial import known
     from gateway.trial.place import NEEDS
-    from gateway.trial.result import in_words
 
     home = this_home()
     control.ask(home, {"do": "status"})
@@ -115,17 +114,7 @@ def test_pbx(name: str, as_json: bool) -> None:
     except EndpointError as error:
         problem = Problem(f"{name} cannot be tried here", str(error), NEEDS)
         raise StackError(problem) from error
-    ok = all(result.worked and result.pbx == name for _, result in calls)
-    if as_json:
-        told = [{"way": way, "worked": result.worked, **msgspec.to_builtins(result)}
-                for way, result in calls]  # fmt: skip
-        print_json({"pbx": name, "ok": ok, "calls": told})
-    else:
-        for way, result in calls:
-            mark = "✓" if result.worked and result.pbx == name else "✗"
-            said = f"{result.dialled}, shown {result.shown_caller}: {in_words(result)}"
-            click.echo(f"{mark} {way}: {said}")
-    sys.exit(0 if ok else 1)
+    tell("pbx", name, calls, as_json=as_json)
 
 
 async def _in_and_out(home: Home, facts: Any, name: str) -> list[tuple[str, Any]]:
