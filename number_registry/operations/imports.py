@@ -19,6 +19,7 @@ from number_registry.operations.numbers import (
     allowed,
     attachment_for,
     pbx_of,
+    served_twice,
     with_tenancy,
 )
 from number_registry.operations.selection import Names, nearest
@@ -125,6 +126,7 @@ def plan(
             reading.errors.append(
                 RowError(request.file, row.line, error.column, value, error.expected)
             )
+    _one_serves(reading)
     progress("comparing", len(request.rows), len(request.rows))
     changes = tuple(
         Change(e164, facts.numbers.get(e164), after)
@@ -154,6 +156,26 @@ def _take(reading: _Reading, row: Row) -> None:
         _agrees(started, facts)
     facts = _tenancy(reading, row, facts)
     reading.after[e164] = facts
+
+
+def _one_serves(reading: _Reading) -> None:
+    """No number in service under two contracts; asked at the end, since the row that ends the one
+    may come after the row that begins the other.
+    """
+    twice = {
+        e164: wrong
+        for e164, will in reading.after.items()
+        if len(will.tenancies) > 1 and (wrong := served_twice(e164, reading.before.get(e164), will))
+    }
+    lines: dict[int, int] = {}
+    if twice:
+        for (e164, _), line in reading.seen.items():
+            lines[e164] = max(line, lines.get(e164, 0))
+    for e164, wrong in twice.items():
+        expected = f"one contract in service at a time; {wrong}"
+        reading.errors.append(
+            RowError(reading.request.file, lines[e164], "state", "in_service", expected)
+        )
 
 
 def _fields(reading: _Reading, cells: Mapping[str, str], was: Facts | None) -> Facts:

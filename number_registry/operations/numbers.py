@@ -123,7 +123,32 @@ def moved(e164: int, was: Facts, request: SetState) -> Facts:
     if tenancy.state == request.state:
         return was
     allowed(e164, tenancy.state, request.state)
-    return with_tenancy(e164, was, replace(tenancy, state=request.state))
+    will = with_tenancy(e164, was, replace(tenancy, state=request.state))
+    if twice := served_twice(e164, was, will):
+        raise RefuseError(twice)
+    return will
+
+
+def served_twice(e164: int, was: Facts | None, will: Facts) -> str:
+    """What is wrong where a change puts a number into service under a second contract, with the
+    mend; else empty. What is so already can be mended step by step.
+    """
+    now, before = _serving(will), _serving(was)
+    if len(now) < 2 or set(now) <= set(before):
+        return ""
+    stays = before[0] if before and before[0] in now else now[0]
+    comes = next(contract for contract in now if contract != stays)
+    return (
+        f"+{e164} would be in_service under {stays!r} and {comes!r} at once: while it moves, "
+        f"{stays!r} is porting_out and {comes!r} porting_in; once it has moved, {stays!r} is "
+        f"released. Run: ./portgate numbers state +{e164} porting_out --contract {stays!r}"
+    )
+
+
+def _serving(facts: Facts | None) -> list[str]:
+    """The contracts under which the number is in service."""
+    tenancies = facts.tenancies if facts is not None else ()
+    return [one.contract for one in tenancies if one.state == "in_service"]
 
 
 def allowed(e164: int, old: str, new: str) -> None:

@@ -145,7 +145,12 @@ WHERE c.at >= t.state_since
 ORDER BY t.id, c.at;
 
 -- name: ported
-UPDATE tenancies SET state = 'in_service' WHERE id = $1 AND state = 'porting_in';
+-- The contract that it leaves may still say in_service: nobody told us that its porting out had begun, and now it has.
+UPDATE tenancies t
+SET state = CASE WHEN t.id = new.id THEN 'in_service' ELSE 'porting_out' END::number_state
+FROM tenancies new
+WHERE new.id = $1 AND new.state = 'porting_in' AND t.e164 = new.e164
+  AND (t.id = new.id OR t.state = 'in_service');
 
 -- name: trunks_in_use
 -- Calls that are up, by the trunk they use. Calls that a carrier brings and another one takes use two.

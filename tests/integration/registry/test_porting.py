@@ -102,6 +102,18 @@ async def test_the_first_call_of_the_new_carrier_puts_the_number_into_service(
     assert (move["before"], move["actor"]) == ("porting_in", f"call {first}")
 
 
+async def test_the_first_call_tells_that_the_number_has_begun_to_leave_its_old_carrier(
+    sql: Connection, worker: Worker
+) -> None:
+    await state(sql, "porting_in", NEW)
+    assert await states(sql) == {OLD: "in_service", NEW: "porting_in"}
+    first = worker.call("northline")
+    await worker.read(sql)
+    assert await states(sql) == {OLD: "porting_out", NEW: "in_service"}
+    history = await sql.fetch(SQL["number_history"], NUMBER)
+    assert {row["actor"] for row in history if row["after"] == "porting_out"} == {f"call {first}"}
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -75,6 +75,18 @@ async def test_a_third_live_tenancy_is_refused(sql: Connection) -> None:
             )
 
 
+async def test_a_second_contract_in_service_is_refused(sql: Connection) -> None:
+    first = await tenancy(sql, "in_service")
+    with pytest.raises(asyncpg.CheckViolationError, match="under two contracts"):
+        await tenancy(sql, "in_service", "volga_city", slot=2)
+    second = await tenancy(sql, "porting_in", "volga_city", slot=2)
+    into = "UPDATE tenancies SET state = 'in_service' WHERE id = $1"
+    with pytest.raises(asyncpg.CheckViolationError, match="under two contracts"):
+        await sql.execute(into, second)
+    await sql.execute("UPDATE tenancies SET state = 'porting_out' WHERE id = $1", first)
+    await sql.execute(into, second)
+
+
 async def test_a_released_tenancy_makes_room(sql: Connection) -> None:
     first = await tenancy(sql, "porting_out")
     await tenancy(sql, "in_service", "volga_city", slot=2)
