@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 
 from carrier_adapters import loader
+from gateway.home import Home
 from gateway.settings import Settings
+from gateway.settings_lines import line_of
 from gateway.stack.problems import Problem
 from gateway.stack.render import REPO
 
@@ -64,7 +66,44 @@ def look(settings: Settings) -> list[Problem]:
     return problems
 
 
-def _unknown(setting: str, name: str, known: list[str]) -> Problem:
+def unknown_hand_offs(home: Home, settings: Settings) -> list[Problem]:
+    """A warning for each `[network.<carrier>.<trunk>]` whose carrier or trunk no usable file
+    declares: a network may be made before the carrier's file is there, and a slip looks the same.
+    """
+    hand_offs = settings.network.hand_offs
+    where = folder(settings)
+    if not hand_offs or not where.is_dir():
+        return []
+    places = msgspec.to_builtins(settings.carriers.overrides)
+    loaded = loader.load(where, places)
+    usable = {**loader.load(home.carriers, places).carriers, **loaded.carriers}
+    trunks = {name: [one.name for one in carrier.trunks] for name, carrier in usable.items()}
+    broken = {Path(error.file).stem for error in loaded.errors} - set(trunks)
+    text = home.settings.read_text("utf-8-sig") if home.settings.exists() else ""
+    problems = []
+    for carrier, its in hand_offs.items():
+        if carrier in broken:
+            continue
+        for trunk in its:
+            if trunk in trunks.get(carrier, ()):
+                continue
+            at = ("network", carrier, trunk)
+            what = f"[{'.'.join(at)}] serves no trunk"
+            if carrier in trunks:
+                why, mend = f"{carrier} has no trunk `{trunk}`", _meant(trunk, trunks[carrier])
+            else:
+                why = f"no carrier's file is named `{carrier}`"
+                mend = f"{_meant(carrier, list(trunks))} Or: ./portgate carriers new {carrier}"
+            line = f"{home.settings}:{line_of(text, at)}"
+            problems.append(Problem(what, f"{line}: {why}", mend, warning=True))
+    return problems
+
+
+def _meant(name: str, known: list[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    mend = f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}"
-    return Problem(f"[{setting}] in portgate.toml places nothing", f"there is no `{name}`", mend)
+    return f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
+
+
+def _unknown(setting: str, name: str, known: list[str]) -> Problem:
+    what = f"[{setting}] in portgate.toml places nothing"
+    return Problem(what, f"there is no `{name}`", _meant(name, known))

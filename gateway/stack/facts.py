@@ -31,7 +31,7 @@ def gather(home: Home, settings: Settings) -> Facts:
         programs_missing=_missing(),
         ports=ports(settings),
         not_local=_not_local(settings),
-        carriers=tuple(adapters.look(settings)),
+        carriers=(*adapters.look(settings), *adapters.unknown_hand_offs(home, settings)),
         certificate=tuple(tls.problems(home, settings.sip)),
         receive_buffer=int(Path("/proc/sys/net/core/rmem_max").read_text()),
     )

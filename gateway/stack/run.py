@@ -305,9 +305,7 @@ class Stack:
                 await self.supervisor.restart(name)
                 return {"restarting": name}
             case other:
-                return {
-                    "error": f"unknown request {other!r}; known: {DOES}"
-                }
+                return {"error": f"unknown request {other!r}; known: {DOES}"}
 
 
 def _many_descriptors() -> None:
