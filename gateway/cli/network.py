@@ -6,13 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import click
 
 from gateway import settings as configured
 from gateway.cli import network_lines
 from gateway.cli.common import json_option, print_json, this_home, this_settings
+from gateway.cli.registry import CHANGES, SAME, plan_option, yes_option
 from gateway.home import Home
 from gateway.network import apply as applying
 from gateway.network import declared, faults, watch
@@ -20,9 +21,10 @@ from gateway.network.kernel import Kernel, opened
 from gateway.network.plan import Plan, plan
 from gateway.network.wanted import Trouble, want
 from gateway.settings_lines import line_of
+from gateway.stack import adapters
 from gateway.stack.problems import Problem, StackError
 
-SAME, LOST, CHANGES = 0, 1, 2
+LOST = 1
 EXAMPLE = """No carrier's network is declared. In portgate.toml, for instance:
 
   [network.CARRIER.TRUNK]
@@ -31,9 +33,8 @@ EXAMPLE = """No carrier's network is declared. In portgate.toml, for instance:
   gateway = "10.20.0.1"         # theirs
   sip = ["10.0.0.0/8"]          # their networks for calls
   rtp = ["10.128.0.0/9"]        # and for audio"""
+NO_WAY_BACK = "Nothing to take back: there was no apply since the machine started, or it is undone"
 _Given = TypeVar("_Given")
-
-yes_option = click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 
 
 @click.group()
@@ -109,28 +110,43 @@ def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
 
 
 @network.command("undo")
+@plan_option
 @yes_option
 @json_option
-def do_undo(yes: bool, as_json: bool) -> None:
-    """Back to what was there before the last `apply`. Needs root.
+def do_undo(only_plan: bool, yes: bool, as_json: bool) -> None:
+    """Back to what was there before the last `apply`. Needs root, but for --plan.
 
     Exit status 0: it is so now; 1: an error, and everything is as before.
+
+    \b
+      ./portgate network undo --plan
+      ./portgate network undo
     """
-    _needs_root("undo")
     home = this_home()
     notes = _notes(home)
+    if only_plan:
+        _show_undo(home, notes, as_json)
+    _needs_root("undo")
     note, shown = notes.read(), None
     asks = note is not None and _asks(yes or as_json)
     if asks and note is not None:
-        found = _in_kernel(lambda kernel: _back(kernel, note))
+        found = _in_kernel(lambda kernel: _back(kernel, notes, note))
         _stop_at(home, found.troubles)
         shown = _agreed(found)
     done = _carried_out(home, lambda kernel: applying.undo(kernel, notes, shown))
     if not asks:
         network_lines.show(done, as_json)
-    nothing = "Nothing to take back: there was no apply since the machine started, or it is undone"
-    said = f"{network_lines.count(done)} made" if note is not None else nothing
-    click.echo(said, err=True)
+    click.echo(f"{network_lines.count(done)} made" if note is not None else NO_WAY_BACK, err=True)
+
+
+def _show_undo(home: Home, notes: applying.Notes, as_json: bool) -> NoReturn:
+    note = notes.read()
+    found = _in_kernel(lambda kernel: _back(kernel, notes, note)) if note else Plan(())
+    _stop_at(home, found.troubles)
+    network_lines.show(found, as_json, begun=note is not None and note.state == "begun")
+    said = f"{network_lines.count(found)}. Do it: ./portgate network undo"
+    click.echo(said if note else NO_WAY_BACK, err=True)
+    sys.exit(CHANGES if found.changes else SAME)
 
 
 @network.command("status")
@@ -157,7 +173,12 @@ def show_status(as_json: bool) -> None:
 
 
 def _legs(home: Home) -> tuple[declared.Leg, ...]:
-    return declared.legs(this_settings(home).network.hand_offs)
+    """Those that are declared; one that serves nobody is told on the way."""
+    settings = this_settings(home)
+    for odd in adapters.unknown_hand_offs(home, settings):
+        said = f"! {odd.what}: {odd.why}. {odd.mend}"
+        click.echo(click.style(said, fg="yellow"), err=True)
+    return declared.legs(settings.network.hand_offs)
 
 
 def _notes(home: Home) -> applying.Notes:
@@ -178,8 +199,10 @@ async def _plan(kernel: Kernel, notes: applying.Notes, legs: tuple[declared.Leg,
     return plan(legs, seen)
 
 
-async def _back(kernel: Kernel, note: applying.Note) -> Plan:
-    return applying.back(note, await kernel.see())
+async def _back(kernel: Kernel, notes: applying.Notes, note: applying.Note) -> Plan:
+    seen = await kernel.see()
+    notes.check(seen)
+    return applying.back(note, seen)
 
 
 def _carried_out(home: Home, do: Callable[[Kernel], Awaitable[Plan]]) -> Plan:

@@ -107,7 +107,18 @@ def test_the_commands_say_what_they_did_by_their_exit_status(world: World) -> No
     assert world.command("plan").returncode == 0
     assert world.command("apply").returncode == 0
     assert world.command("status").returncode == 0
-    assert world.command("undo").returncode == 0
+
+    there = world.everything()
+    back = world.command("undo", "--plan")
+    assert back.returncode == 2, back.stderr
+    assert {line[0] for line in back.stdout.splitlines()} == {"-"}
+    assert "Do it: ./portgate network undo" in back.stderr
+    assert len(json.loads(world.command("undo", "--plan", "--json").stdout)["changes"]) == len(
+        back.stdout.splitlines()
+    )
+    assert world.everything() == there
+    assert world.command("undo").stdout == back.stdout
+    assert world.command("undo", "--plan").returncode == 0
     assert world.command("undo").returncode == 0
     assert world.command("status").returncode == 1
 
@@ -122,6 +133,15 @@ def test_what_stands_in_the_way_is_told_with_file_and_line(world: World) -> None
         assert f"{world.home / FILE}:3: network.alpha.kazan.interface" in refused.stderr
         assert "there is no interface `alpha9`" in refused.stderr
         assert "Interfaces here: alpha0, beta0" in refused.stderr
+
+
+def test_a_hand_off_that_no_carriers_file_asks_for_is_told_and_is_no_obstacle(
+    world: World,
+) -> None:
+    for command in ("plan", "apply", "status"):
+        told = world.command(command).stderr
+        assert f"{world.home / FILE}:2: no carrier's file is named `alpha`" in told, command
+    assert world.command("undo").returncode == 0
 
 
 def test_nothing_declared_says_how_and_removes_what_was(world: World) -> None:
