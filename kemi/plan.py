@@ -23,7 +23,7 @@ NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 class Plan(NamedTuple):
     """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
     is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full;
-    ``guests``, ``media``: see Sealed. ``asks``: it wants credentials.
+    ``guests``, ``media``: see Sealed. ``asks``: it wants credentials. ``masked``: see ToPbx.
     """
 
     to: str
@@ -41,6 +41,7 @@ class Plan(NamedTuple):
     guests: str = ""
     media: str = ""
     asks: bool = False
+    masked: bool = False
 
 
 class Attempt(NamedTuple):

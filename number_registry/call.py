@@ -63,7 +63,8 @@ Rule: TypeAlias = tuple[str, str]
 
 class ToPbx(NamedTuple):
     """Ring a PBX: its addresses in the order to try, the number that was called, the caller to
-    show.
+    show. ``masked``: neither side may learn more of the other than is written here. ``deal``: by
+    which deal, or empty.
     """
 
     pbx: str
@@ -72,12 +73,14 @@ class ToPbx(NamedTuple):
     caller: str
     withheld: bool
     trace: tuple[Rule, ...]
+    masked: bool = False
+    deal: str = ""
 
 
 class ToCarrier(NamedTuple):
     """Leave to the phone network by this carrier, showing this number. ``also``: carriers where the
     number may be shown too, in the order to try when the first one cannot carry the call.
-    ``forwarded``: for somebody outside who called it.
+    ``forwarded``: for somebody outside who called it. ``masked``, ``deal``: see ToPbx.
     """
 
     carrier: str
@@ -87,16 +90,33 @@ class ToCarrier(NamedTuple):
     trace: tuple[Rule, ...]
     also: tuple[str, ...] = ()
     forwarded: bool = False
+    masked: bool = False
+    deal: str = ""
+
+
+class ToSim(NamedTuple):
+    """Ring the SIM of one of our people, by its operator; always masked. ``called``: the SIM's
+    number. ``shown``: the digits that its phone shows: a deal's id, an extension, or a number of
+    ours with its plus.
+    """
+
+    carrier: str
+    called: E164
+    shown: str
+    trace: tuple[Rule, ...]
+    deal: str = ""
 
 
 class Reject(NamedTuple):
     """Answer with a final SIP status. ``reason`` is for people and records; what the caller is told
-    is constant.
+    is constant. ``announce``: what the caller hears before it: deal_closed, deal_expired,
+    deal_unknown or not_allowed; empty = nothing.
     """
 
     status: int
     reason: str
     trace: tuple[Rule, ...]
+    announce: str = ""
 
 
 class Drop(NamedTuple):
@@ -106,4 +126,4 @@ class Drop(NamedTuple):
     trace: tuple[Rule, ...]
 
 
-Verdict = ToPbx | ToCarrier | Reject | Drop
+Verdict = ToPbx | ToCarrier | ToSim | Reject | Drop

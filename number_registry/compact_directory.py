@@ -4,6 +4,7 @@ no I/O, no decisions.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from number_registry.cache_layout import (
     unpack_group,
     unpack_number,
 )
+from number_registry.deals import Deal
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.errors import CacheCorruptError, RefuseError
@@ -64,6 +66,8 @@ class CompactDirectory:
             self._emergency = frozenset(str(digits) for digits in content["emergency"])
         except (KeyError, TypeError, AttributeError, ValueError, RefuseError) as error:
             raise CacheCorruptError(f"directory: {type(error).__name__}: {error}") from error
+        people = self._people.values()
+        self._sims = {person.mobile: person for person in people if person.mobile is not None}
         self._pbxs = {pbx.name: pbx for pbx in self._by_index if pbx is not None}
 
     def number(self, e164: E164) -> NumberRoute | None:
@@ -107,6 +111,21 @@ class CompactDirectory:
 
     def emergency(self) -> frozenset[str]:
         return self._emergency
+
+    def deal(self, id: str) -> Deal | None:
+        return None  # deals are not published yet
+
+    def deal_between(self, agent: str, outside: E164) -> Deal | None:
+        return None
+
+    def deal_of(self, outside: E164) -> Deal | None:
+        return None
+
+    def sim(self, e164: E164) -> Person | None:
+        return self._sims.get(e164)
+
+    def now(self) -> int:
+        return int(time.time())
 
     def pbxs(self) -> Iterator[Pbx]:
         """Every PBX, for the guard that knows neighbours by the network they call from."""

@@ -4,10 +4,11 @@ I/O.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from number_registry.deals import Deal
 from number_registry.e164 import E164
 from number_registry.model import Pbx, Person, Scenario, Site, State
 
@@ -49,11 +50,28 @@ class Directory(Protocol):
     def emergency(self) -> frozenset[str]:
         """Digits that are emergency numbers here, for instance 112 and 101 to 104."""
 
+    def deal(self, id: str) -> Deal | None:
+        """The deal of this id: open, or closed or expired within the cool-off; None = unknown."""
+
+    def deal_between(self, agent: str, outside: E164) -> Deal | None:
+        """The newest open deal of this agent with this outside number."""
+
+    def deal_of(self, outside: E164) -> Deal | None:
+        """The newest open deal with ``auto_connect`` that this outside number is a party of."""
+
+    def sim(self, e164: E164) -> Person | None:
+        """Whose SIM this is."""
+
+    def now(self) -> int:
+        """Unix seconds by which deals expire; a clock that was set wrong does not move it at
+        once.
+        """
+
 
 @dataclass(slots=True)
 class MemoryDirectory:
     """A directory of plain dictionaries, for tests, dry runs and ``explain``; answers exactly as
-    the published one.
+    the published one. Of ``deals`` the last one is the newest; at ``time`` 0 none has expired.
     """
 
     numbers: Mapping[str, NumberRoute] = field(default_factory=dict)
@@ -61,6 +79,9 @@ class MemoryDirectory:
     people: Mapping[str, Person] = field(default_factory=dict)
     sites: Mapping[str, Site] = field(default_factory=dict)
     emergency_numbers: frozenset[str] = frozenset({"112", "101", "102", "103", "104"})
+    deals: Mapping[str, Deal] = field(default_factory=dict)
+    sims: Mapping[E164, Person] = field(default_factory=dict)
+    time: int = 0
 
     def number(self, e164: E164) -> NumberRoute | None:
         return self.numbers.get(e164)
@@ -79,3 +100,23 @@ class MemoryDirectory:
 
     def emergency(self) -> frozenset[str]:
         return self.emergency_numbers
+
+    def deal(self, id: str) -> Deal | None:
+        return self.deals.get(id)
+
+    def deal_between(self, agent: str, outside: E164) -> Deal | None:
+        return next((deal for deal in self._open(outside) if deal.agent == agent), None)
+
+    def deal_of(self, outside: E164) -> Deal | None:
+        return next((deal for deal in self._open(outside) if deal.auto_connect), None)
+
+    def sim(self, e164: E164) -> Person | None:
+        return self.sims.get(e164)
+
+    def now(self) -> int:
+        return self.time
+
+    def _open(self, outside: E164) -> Iterator[Deal]:
+        for deal in reversed(list(self.deals.values())):
+            if deal.has(outside) and deal.state(self.time) == "open":
+                yield deal

@@ -218,7 +218,13 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who sits behind an extension, and the number that others see when they call out."""
+    """Who sits behind an extension, and the number that others see when they call out.
+
+    ``mobile``: the SIM of ours in their own phone, and ``mobile_carrier`` its operator's name. From
+    their role: ``dials_outside``, "allowed" or "deals_only"; ``shows``, "own" (their number) or
+    "city" (that of their department); ``rung_by``, who may ring them: "anyone", "operators" (from
+    outside callers first reach operators), "staff", or "deals" (only an operator or a deal).
+    """
 
     extension: str
     name: str
@@ -226,3 +232,8 @@ class Person:
     shown: E164 | None
     site: str
     pbx: str
+    mobile: E164 | None = None
+    mobile_carrier: str = ""
+    dials_outside: str = "allowed"
+    shows: str = "own"
+    rung_by: str = "anyone"
