@@ -27,7 +27,8 @@ def test_a_deal_is_dialled_alone_or_behind_an_extension(digits: str, means: Dial
 
 
 @pytest.mark.parametrize(
-    "digits", ["", "47", "4711*", "*4711", "4711*0", "4711*12*3*4", "203**4711", "+74951230000", "a"]
+    "digits",
+    ["", "47", "4711*", "*4711", "4711*0", "4711*12*3*4", "203**4711", "+74951230000", "a"],
 )
 def test_what_cannot_be_a_deal_is_none(digits: str) -> None:
     assert dialled(digits) is None
