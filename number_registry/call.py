@@ -64,7 +64,8 @@ Rule: TypeAlias = tuple[str, str]
 class ToPbx(NamedTuple):
     """Ring a PBX: its addresses in the order to try, the number that was called, the caller to
     show. ``masked``: neither side may learn more of the other than is written here. ``deal``: by
-    which deal, or empty.
+    which deal, or empty. ``agent``: the extension of the person with a SIM of ours whose call it
+    is, or empty. ``extension``: what is dialled there instead of the number.
     """
 
     pbx: str
@@ -75,12 +76,15 @@ class ToPbx(NamedTuple):
     trace: tuple[Rule, ...]
     masked: bool = False
     deal: str = ""
+    agent: str = ""
+    extension: str = ""
 
 
 class ToCarrier(NamedTuple):
     """Leave to the phone network by this carrier, showing this number. ``also``: carriers where the
     number may be shown too, in the order to try when the first one cannot carry the call.
-    ``forwarded``: for somebody outside who called it. ``masked``, ``deal``: see ToPbx.
+    ``forwarded``: for somebody outside who called it. ``masked``, ``deal``, ``agent``: see ToPbx.
+    ``others``: numbers of the same party, tried in this order where the first cannot be reached.
     """
 
     carrier: str
@@ -92,12 +96,15 @@ class ToCarrier(NamedTuple):
     forwarded: bool = False
     masked: bool = False
     deal: str = ""
+    agent: str = ""
+    others: tuple[E164, ...] = ()
 
 
 class ToSim(NamedTuple):
     """Ring the SIM of one of our people, by its operator; always masked. ``called``: the SIM's
     number. ``shown``: the digits that its phone shows: a deal's id, an extension, or a number of
-    ours with its plus.
+    ours with its plus. ``agent``: the extension of whose it is. ``operators``: who take the call
+    where that person does not.
     """
 
     carrier: str
@@ -105,18 +112,22 @@ class ToSim(NamedTuple):
     shown: str
     trace: tuple[Rule, ...]
     deal: str = ""
+    agent: str = ""
+    operators: ToPbx | None = None
 
 
 class Reject(NamedTuple):
     """Answer with a final SIP status. ``reason`` is for people and records; what the caller is told
     is constant. ``announce``: what the caller hears before it: deal_closed, deal_expired,
-    deal_unknown or not_allowed; empty = nothing.
+    deal_unknown or not_allowed; empty = nothing. ``deal``, ``agent``: which were asked for.
     """
 
     status: int
     reason: str
     trace: tuple[Rule, ...]
     announce: str = ""
+    deal: str = ""
+    agent: str = ""
 
 
 class Drop(NamedTuple):

@@ -104,6 +104,9 @@ class CompactDirectory:
         person = self._people.get(extension)
         return person if person is not None and person.pbx in ("", pbx) else None
 
+    def staff(self, extension: str) -> Person | None:
+        return self._people.get(extension)
+
     def site(self, name: str) -> Site | None:
         if not name and self._sites:
             name = min(self._sites)
@@ -117,6 +120,10 @@ class CompactDirectory:
 
     def deal_between(self, agent: str, outside: E164) -> Deal | None:
         return None
+
+    @property
+    def auto_connects(self) -> bool:
+        return False
 
     def deal_of(self, outside: E164) -> Deal | None:
         return None

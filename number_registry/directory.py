@@ -42,6 +42,9 @@ class Directory(Protocol):
         any).
         """
 
+    def staff(self, extension: str) -> Person | None:
+        """As `person`, whichever PBX asks: who is meant by an extension that is called."""
+
     def site(self, name: str) -> Site | None:
         """The site of this name; the empty name asks for the company's main site (the first by
         name).
@@ -55,6 +58,10 @@ class Directory(Protocol):
 
     def deal_between(self, agent: str, outside: E164) -> Deal | None:
         """The newest open deal of this agent with this outside number."""
+
+    @property
+    def auto_connects(self) -> bool:
+        """Whether there may be a deal with ``auto_connect`` at all: else no call asks for one."""
 
     def deal_of(self, outside: E164) -> Deal | None:
         """The newest open deal with ``auto_connect`` that this outside number is a party of."""
@@ -93,6 +100,9 @@ class MemoryDirectory:
         person = self.people.get(extension)
         return person if person is not None and person.pbx in ("", pbx) else None
 
+    def staff(self, extension: str) -> Person | None:
+        return self.people.get(extension)
+
     def site(self, name: str) -> Site | None:
         if not name and self.sites:
             name = min(self.sites)
@@ -106,6 +116,10 @@ class MemoryDirectory:
 
     def deal_between(self, agent: str, outside: E164) -> Deal | None:
         return next((deal for deal in self._open(outside) if deal.agent == agent), None)
+
+    @property
+    def auto_connects(self) -> bool:
+        return any(deal.auto_connect for deal in self.deals.values())
 
     def deal_of(self, outside: E164) -> Deal | None:
         return next((deal for deal in self._open(outside) if deal.auto_connect), None)

@@ -222,8 +222,8 @@ class Person:
 
     ``mobile``: the SIM of ours in their own phone, and ``mobile_carrier`` its operator's name. From
     their role: ``dials_outside``, "allowed" or "deals_only"; ``shows``, "own" (their number) or
-    "city" (that of their department); ``rung_by``, who may ring them: "anyone", "operators" (from
-    outside callers first reach operators), "staff", or "deals" (only an operator or a deal).
+    "city" (that of their department); ``rung_by``, the roles whose people may ring them, or
+    "anyone" for all of ours. A deal may always; whoever is outside reaches operators.
     """
 
     extension: str
@@ -236,4 +236,4 @@ class Person:
     mobile_carrier: str = ""
     dials_outside: str = "allowed"
     shows: str = "own"
-    rung_by: str = "anyone"
+    rung_by: tuple[str, ...] = ("anyone",)
