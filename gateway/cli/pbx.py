@@ -5,6 +5,7 @@ number_registry.operations.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,10 @@ from gateway.cli.registry import (
     bar,
     confirm,
     plan_option,
+    reach_warnings,
     run,
     show_lines,
+    show_warnings,
     told,
     yes_option,
 )
@@ -216,7 +219,10 @@ def _move(
     async def planned(connection: Connection) -> MovePlan:
         return moves.plan(actor(), request, await moves.read(connection, request, old))
 
-    plan = run(this_home(), planned)
+    home = this_home()
+    plan = run(home, planned)
+    if plan.changes and request.percent != 0:
+        plan = replace(plan, warnings=(*plan.warnings, *reach_warnings(home, request.to)))
     report = moves.as_json(plan)
     if not as_json:
         _show(plan)
@@ -259,8 +265,7 @@ def _show(plan: MovePlan) -> None:
     show_lines(lines, len(plan.changes))
     count = f"{len(plan.changes)} numbers, {plan.live_calls} live calls"
     click.echo(f"{count}; {plan.unchanged} are there already", err=True)
-    for warning in plan.warnings:
-        click.echo(click.style(f"! {warning}", fg="yellow"), err=True)
+    show_warnings(plan.warnings)
 
 
 @pbx.command("undo")

@@ -22,6 +22,7 @@ from gateway.cli.registry import (
     plan_option,
     run,
     show_lines,
+    show_warnings,
     yes_option,
 )
 from gateway.home import Home
@@ -221,8 +222,7 @@ def _do(
     }
     if not as_json:
         show_lines([(plan.sign, plan.summary)], 1)
-        for warning in warnings:
-            click.echo(click.style(f"! {warning}", fg="yellow"), err=True)
+        show_warnings(warnings)
     if only_plan or nothing:
         if as_json:
             print_json({**report, **applied_json(None)})

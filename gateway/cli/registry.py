@@ -17,7 +17,8 @@ import click
 
 from gateway.home import Home
 from number_registry.operations.values import Applied, Change, Made, Plan, Progress
-from number_registry.store.pool import Connection
+from number_registry.store.pool import Connection, Record
+from number_registry.store.queries import SQL
 
 _T = TypeVar("_T")
 SAME, ERROR, CHANGES = 0, 1, 2
@@ -53,6 +54,23 @@ async def _run(home: Home, work: Callable[[Connection], Awaitable[_T]]) -> _T:
     finally:
         # Interrupted in the middle of a statement a polite goodbye would wait for its end.
         connection.terminate()
+
+
+def reach_warnings(home: Home, pbx: str) -> tuple[str, ...]:
+    """What speaks against moving calls to this PBX now; see gateway.pbx_reach."""
+    from gateway import pbx_reach
+
+    async def listed(connection: Connection) -> list[Record]:
+        found: list[Record] = await connection.fetch(SQL["list_pbxs"])
+        return found
+
+    return pbx_reach.warnings(run(home, listed), pbx, pbx_reach.noted(home))
+
+
+def show_warnings(warnings: Iterable[str]) -> None:
+    """On a line each, beside a plan."""
+    for warning in warnings:
+        click.echo(click.style(f"! {warning}", fg="yellow"), err=True)
 
 
 def actor() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from gateway.cli.registry import (
     bar,
     confirm,
     plan_option,
+    reach_warnings,
     run,
     show_lines,
     told,
@@ -194,7 +196,10 @@ def _step(
             connection, actor(), verb, number, lambda was: change(was, now), now, why, sure=sure
         )
 
-    step = run(this_home(), planned)
+    home = this_home()
+    step = run(home, planned)
+    if step.moves:
+        step = replace(step, notes=(*step.notes, *reach_warnings(home, step.after.new)))
     if not as_json:
         _show_step(step)
     if only_plan or step.empty:
@@ -205,7 +210,7 @@ def _step(
         sys.exit(SAME if step.empty else CHANGES)
     confirm("Do this?", yes)
     with bar() as progress:
-        applied = run(this_home(), lambda connection: waves.apply(connection, step, now, progress))
+        applied = run(home, lambda connection: waves.apply(connection, step, now, progress))
     if as_json:
         print_json(_report(step, applied))
     else:

@@ -17,8 +17,10 @@ from gateway.cli.registry import (
     confirm,
     plain,
     plan_option,
+    reach_warnings,
     run,
     show_lines,
+    show_warnings,
     yes_option,
 )
 from number_registry.call_quality import Limits
@@ -105,10 +107,13 @@ def plan_waves(
     async def planned(connection: Connection) -> WavesPlan:
         return waves.plan(actor(), request, await waves.read(connection, request, now), now)
 
-    what = run(this_home(), planned)
-    report = plain(wave_plan.as_json(what))
+    home = this_home()
+    what = run(home, planned)
+    warnings = reach_warnings(home, new)
+    report = {**plain(wave_plan.as_json(what)), "warnings": list(warnings)}
     if not as_json:
         _show_plan(what)
+        show_warnings(warnings)
     if only_plan or what.empty:
         if as_json:
             print_json({"migration": what.there, **report, **applied_json(None)})
@@ -116,7 +121,7 @@ def plan_waves(
             click.echo(f"planned already: migration {what.there}", err=True)
         sys.exit(SAME if what.empty else CHANGES)
     confirm("Write this plan down? Nothing moves yet.", yes)
-    number, applied = run(this_home(), lambda connection: waves.add(connection, what))
+    number, applied = run(home, lambda connection: waves.add(connection, what))
     if as_json:
         print_json({"migration": number, **report, **applied_json(applied)})
         return

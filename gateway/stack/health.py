@@ -33,6 +33,17 @@ class Finding(msgspec.Struct, frozen=True):
     note: bool = False
 
 
+class Away(msgspec.Struct, frozen=True):
+    """A PBX in service that nobody reaches now, why, how many numbers it answers for, and of how
+    many it takes a share.
+    """
+
+    name: str
+    why: str
+    numbers: int
+    shared: int
+
+
 class Readings(msgspec.Struct, frozen=True):
     """What was measured; None where there was nobody to ask."""
 
@@ -54,6 +65,7 @@ class Readings(msgspec.Struct, frozen=True):
     networks_lost: tuple[str, ...] = ()
     waves_stopped: tuple[str, ...] = ()
     pbxs_suspended: tuple[str, ...] = ()
+    pbxs_away: tuple[Away, ...] = ()
 
 
 def judge(readings: Readings) -> list[Finding]:
@@ -171,9 +183,19 @@ def _waves(readings: Readings) -> list[Finding]:
 
 
 def _pbxs(readings: Readings) -> list[Finding]:
-    """A note: somebody has wanted it so, and may have forgotten."""
+    """Of a suspended one a note: somebody has wanted it so, and may have forgotten."""
     mend = "./portgate pbx resume, or pbx swap to another"
-    return [Finding("PBX", False, what, mend, note=True) for what in readings.pbxs_suspended]
+    suspended = [Finding("PBX", False, what, mend, note=True) for what in readings.pbxs_suspended]
+    return suspended + [_away(one) for one in readings.pbxs_away]
+
+
+def _away(pbx: Away) -> Finding:
+    """A note where it answers for no number yet: somebody is setting it up."""
+    lost = f": callers of its {pbx.numbers} numbers reach nobody" if pbx.numbers else ""
+    if pbx.shared:
+        lost += f"; its share of the calls of {pbx.shared} numbers fails"
+    mend = f"./portgate pbx check {pbx.name} says more; ./portgate pbx swap takes numbers elsewhere"
+    return Finding("PBX", False, f"{pbx.name} {pbx.why}{lost}", mend, note=not lost)
 
 
 def _machine(readings: Readings) -> list[Finding]:

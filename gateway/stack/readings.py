@@ -15,12 +15,12 @@ from typing import Any
 import asyncpg
 import redis
 
-from gateway import tls
+from gateway import pbx_reach, tls
 from gateway.home import Home
 from gateway.kamailio_rpc import KamailioGoneError, KamailioRpc, RpcError
 from gateway.names import said
 from gateway.network import watch as network_watch
-from gateway.stack.health import Readings
+from gateway.stack.health import Away, Readings
 from gateway.stack.processes import boot_id
 from number_registry.cache_layout import FEED_KEY
 from number_registry.errors import CacheCorruptError
@@ -61,6 +61,16 @@ async def take(home: Home, status: dict[str, Any]) -> Readings:
             f"{row['name']} is suspended: callers of its {row['numbers']} numbers reach nobody"
             for row in await rows(home, "suspended_pbxs")
         ),
+        pbxs_away=await _pbxs_away(home) if running else (),
+    )
+
+
+async def _pbxs_away(home: Home) -> tuple[Away, ...]:
+    now = pbx_reach.noted(home)
+    return tuple(
+        Away(row["name"], why, row["numbers"], row["shared"])
+        for row in await rows(home, "list_pbxs")
+        if row["state"] == "in_service" and (why := pbx_reach.why_not(row, now))
     )
 
 

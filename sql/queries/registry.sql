@@ -94,6 +94,7 @@ ORDER BY n.e164;
 SELECT p.name, p.state::text AS state, coalesce(p.profile ->> 'trust', 'address') AS trust,
        coalesce(array_agg(a.uri ORDER BY a.priority, a.id) FILTER (WHERE a.id IS NOT NULL), '{}') AS addresses,
        (SELECT count(*) FROM numbers n JOIN attachment_groups g ON g.id = n.group_id WHERE g.pbx_id = p.id) AS numbers,
+       (SELECT count(*) FROM numbers n JOIN attachment_groups g ON g.id = n.group_id WHERE g.other_pbx_id = p.id) AS shared,
        (SELECT c.username FROM pbx_accounts c WHERE c.pbx_id = p.id) AS account
 FROM pbxs p LEFT JOIN pbx_addresses a ON a.pbx_id = p.id
 GROUP BY p.id ORDER BY p.name;

@@ -59,6 +59,11 @@ async def test_a_pbx_that_is_not_registered_cannot_be_reached(world: World) -> N
     takes_number(world.stack, "absent")
     told = world.stack.command("explain", NUMBER, "--from", "+79161234567").stdout
     assert "Goes to PBX absent: it has registered nowhere, so the caller hears 480" in told
+    doctor = json.loads(world.stack.command("doctor", "--json").stdout)["findings"]
+    (told,) = [one["seen"] for one in doctor if one["seen"].startswith("absent ")]
+    assert told == "absent is not registered; its share of the calls of 1 numbers fails"
+    swap = world.stack.command("pbx", "swap", "old", "absent", "--city", "Kazan", "--plan")
+    assert "! PBX absent is not registered now: calls to it would fail" in swap.stderr
     checked = world.stack.command("pbx", "check", "absent")
     assert checked.returncode == 1 and "let it register with" in checked.stdout
     async with world.carrier() as carrier:

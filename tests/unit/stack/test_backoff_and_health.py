@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import inf
 
 import pytest
+from msgspec import structs
 
 from gateway.stack.backoff import DELAYS_S, WINDOW_S, delay
-from gateway.stack.health import Readings, judge
+from gateway.stack.health import Away, Readings, judge
 
 
 def test_the_first_death_is_mended_at_once() -> None:
@@ -56,6 +57,7 @@ def test_a_well_stack_has_nothing_to_mend() -> None:
         ({"descriptors": 1024}, "open files"),
         ({"clock_synchronised": False}, "clock"),
         ({"waves_stopped": ("migration 1 is held: Omsk: 40 % failed",)}, "waves"),
+        ({"pbxs_away": (Away("shop", "is not registered", 0, 2),)}, "PBX"),
         ({"pbxs_suspended": ("old is suspended: callers of its 35 numbers reach nobody",)}, "PBX"),
     ],
 )
@@ -64,6 +66,18 @@ def test_each_bad_reading_is_found_with_its_mend(changed: dict[str, object], nam
     (bad,) = [finding for finding in judge(Readings(**values)) if not finding.ok]
     assert bad.name == name
     assert bad.mend
+
+
+def test_a_pbx_that_is_away_is_a_fault_once_numbers_ring_there_and_a_note_before() -> None:
+    fault, note = (
+        judge(structs.replace(GOOD, pbxs_away=(Away("shop", "is not registered", numbers, 0),)))
+        for numbers in (35, 0)
+    )
+    (lost,) = [one for one in fault if not one.ok]
+    assert lost.seen == "shop is not registered: callers of its 35 numbers reach nobody"
+    assert not lost.note and "./portgate pbx check shop" in lost.mend
+    (waiting,) = [one for one in note if not one.ok]
+    assert waiting.seen == "shop is not registered" and waiting.note
 
 
 def test_what_cannot_be_read_is_not_judged() -> None:
