@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gc
 import io
@@ -24,6 +25,7 @@ from number_registry.operations.imports import COLUMNS, Row, RowError
 from number_registry.operations.values import Progress, silent
 
 CHUNK = 2000
+_SAVE = "save it as CSV UTF-8, or as .xlsx"
 MOST_BYTES = 256 << 20  # of a sheet, unpacked: a small archive may hold very much
 # How people and other programs title the columns.
 _TITLES = {
@@ -133,13 +135,7 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
     raw = path.read_bytes()
     if len(raw) > MOST_BYTES:
         raise SheetError(f"{path}: {len(raw) >> 20} MB is more than a sheet of numbers has")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        # What spreadsheets of the Russian Windows write.
-        text = raw.decode("cp1251", "replace")
-    if "\0" in text:
-        raise SheetError(f"{path}: this is no CSV; .csv and .xlsx are read")
+    text = decoded(path, raw)
     first = text.partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -148,6 +144,26 @@ def _csv(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield lines.line_num, cells
     except csv.Error as error:
         raise SheetError(f"{path}, line {lines.line_num}: {error}") from error
+
+
+def decoded(path: Path, raw: bytes) -> str:
+    """The text of a file, in the encodings that spreadsheets write. Raises SheetError."""
+    try:
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            text = raw.decode("utf-16")  # "Unicode text" of a spreadsheet; the mark says which way
+        else:
+            text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.encoding.startswith("utf-16"):
+            raise SheetError(f"{path}: it begins as UTF-16 and is broken; {_SAVE}") from error
+        # What spreadsheets of the Russian Windows write.
+        text = raw.decode("cp1251", "replace")
+    if "\0" not in text:
+        return text
+    on_one_side = 0 not in raw[::2] or 0 not in raw[1::2]
+    if on_one_side and len(raw) > 4 and raw.count(0) * 5 >= len(raw):
+        raise SheetError(f"{path}: this seems to be UTF-16 without its mark; {_SAVE}")
+    raise SheetError(f"{path}: this is no CSV; .csv and .xlsx are read")
 
 
 def _workbook(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:

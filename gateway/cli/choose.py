@@ -78,9 +78,9 @@ def from_file(path: Path) -> Selection:
     Raises click.ClickException that names the first line which holds none.
     """
     try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        text = ""
+        text = sheets.decoded(path, path.read_bytes())
+    except (OSError, sheets.SheetError):
+        text = ""  # a workbook, or what `read` refuses with its reason
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if lines and re.match(r"[+\d]", lines[0]):
         return selection(lines)
