@@ -33,8 +33,16 @@ def gather(home: Home, settings: Settings) -> Facts:
         not_local=_not_local(settings),
         carriers=(*adapters.look(settings), *adapters.unknown_hand_offs(home, settings)),
         certificate=tuple(tls.problems(home, settings.sip)),
+        shared_memory=_shared_memory(),
         receive_buffer=int(Path("/proc/sys/net/core/rmem_max").read_text()),
     )
+
+
+def _shared_memory(folder: Path = Path("/dev/shm")) -> int | None:
+    """Bytes that are free there; None where there is no such place, or nobody may write."""
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return None
+    return shutil.disk_usage(folder).free
 
 
 def _debian() -> str:

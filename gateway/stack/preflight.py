@@ -15,6 +15,10 @@ from gateway.stack.problems import Problem
 DISK_LEAST = 500 * 2**20
 DISK_LOW = 2 * 2**30
 SOCKET_LONGEST = 100
+# PostgreSQL keeps what its processes share there: a megabyte to start, more for each statement that
+# several of them work on. 64 MB is what containers are given where nobody asks for more.
+SHARED_LEAST = 8 * 2**20
+SHARED_LOW = 48 * 2**20
 # Kamailio lowers its wish silently; below this a burst of a few hundred calls loses messages.
 RECEIVE_BUFFER = 2 * 2**20
 KNOWN_DEBIANS = ("12", "13")
@@ -33,6 +37,7 @@ class Facts(msgspec.Struct, frozen=True):
     programs_missing: tuple[str, ...] = ()
     ports: dict[tuple[str, str, str, int], Holder | None] = {}
     not_local: dict[str, str] = {}
+    shared_memory: int | None = 2**30
     receive_buffer: int = 2**24
     carriers: tuple[Problem, ...] = ()
     certificate: tuple[Problem, ...] = ()
@@ -50,6 +55,7 @@ def plan(home: Home, settings: Settings, facts: Facts) -> list[Problem]:
         *_paths(home, facts),
         *_programs(facts),
         *_disk(home, facts),
+        *_shared(facts),
         *_addresses(facts),
         *_one_port_for_two(settings),
         *_ports(settings, facts),
@@ -133,6 +139,20 @@ def _disk(home: Home, facts: Facts) -> list[Problem]:
             Problem(f"the disk of {home.path} is nearly full", why, "Make room soon", warning=True)
         ]
     return []
+
+
+def _shared(facts: Facts) -> list[Problem]:
+    in_a_container = "(in a container: start it with --shm-size=256m)"
+    free = facts.shared_memory
+    if free is None:
+        why = "PostgreSQL keeps there what its processes share"
+        mend = f"Run: mkdir -p /dev/shm && mount -t tmpfs tmpfs /dev/shm   {in_a_container}"
+        return [Problem("/dev/shm is missing, or cannot be written", why, mend)]
+    if free >= SHARED_LOW:
+        return []
+    why = f"{free / 2**20:.1f} MB are free for what PostgreSQL's processes share"
+    mend = f"Run: mount -o remount,size=256m /dev/shm   {in_a_container}"
+    return [Problem("/dev/shm is too small", why, mend, warning=free >= SHARED_LEAST)]
 
 
 def _addresses(facts: Facts) -> list[Problem]:

@@ -45,6 +45,13 @@ def test_sip_and_the_api_cannot_share_a_port() -> None:
     assert plan(HOME, apart, Facts()) == []
 
 
+def test_a_shared_memory_that_is_small_is_a_warning_and_a_tiny_one_stops_the_start() -> None:
+    sizes = (None, 2**16, 32 * 2**20, 64 * 2**20)
+    found = [plan(HOME, Settings(), Facts(shared_memory=size)) for size in sizes]
+    warnings = [[one.warning for one in problems] for problems in found]
+    assert warnings == [[False], [False], [True], []]
+
+
 def test_nobody_but_root_gets_any_further() -> None:
     (problem,) = problems(uid=1000, disk_free=0)
     assert "sudo ./portgate up" in problem
@@ -55,6 +62,9 @@ def test_nobody_but_root_gets_any_further() -> None:
     [
         ({"disk_free": 100 * 2**20}, "the disk of /var/lib/portgate is full"),
         ({"disk_free": 2**30}, "nearly full"),
+        ({"shared_memory": None}, "mount -t tmpfs tmpfs /dev/shm"),
+        ({"shared_memory": 2**16}, "0.1 MB are free for what PostgreSQL's processes share"),
+        ({"shared_memory": 32 * 2**20}, "mount -o remount,size=256m /dev/shm"),
         ({"blocked": Path("/root")}, "chmod o+x /root"),
         ({"home_writable": "its file system is read-only"}, "read-only"),
         ({"not_ours": ("passwd", "shadow")}, "passwd, shadow"),
