@@ -94,11 +94,14 @@ class Child:
             await asyncio.sleep(0.005)
         _bury(self.identity.pid)
 
-    async def stop(self) -> bool:
-        """Ask it to end, then insist. True when asking was enough."""
+    async def stop(self, within_s: float | None = None) -> bool:
+        """Ask it to end, then insist after its `stop_s`, or sooner. True when asking was enough."""
+        limit = self.service.stop_s
+        if within_s is not None:
+            limit = min(limit, within_s)
         processes.kill(self.identity, self.service.stop_signal)
         try:
-            await asyncio.wait_for(self.process.wait(), self.service.stop_s)
+            await asyncio.wait_for(self.process.wait(), limit)
         except TimeoutError:
             processes.kill(self.identity, signal.SIGKILL)
             await self.process.wait()

@@ -34,7 +34,8 @@ CALLS_FIRST = -10
 class Service:
     """One process to keep alive.
 
-    probe raises when the service does not answer now; `ready_s` and `stop_s` bound the waiting.
+    probe raises when the service does not answer now; `ready_s` and `stop_s` bound the waiting,
+    and supervisor.STOP_S where all are stopped.
     `sockets` are removed before each start: a killed process leaves its own behind. `nice`: its
     turn at the processor beside ours, below 0 before it.
     """

@@ -15,6 +15,7 @@ import pytest_asyncio
 
 from gateway.home import Home
 from gateway.stack import processes, state
+from gateway.stack import supervisor as supervising
 from gateway.stack.child import become_reaper
 from gateway.stack.probes import NotReady, ready_file
 from gateway.stack.problems import ServiceFailed
@@ -134,6 +135,26 @@ async def test_a_service_that_does_not_stop_when_asked_is_killed(home: Home, sta
     assert processes.group(child.identity.pid) == []
     assert child.process.returncode == -signal.SIGKILL
     assert state.read(home) is None
+
+
+@pytest.mark.asyncio
+async def test_services_that_all_do_not_stop_take_no_longer_together_than_is_allowed(
+    home: Home, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervising, "STOP_S", 3.0)
+    runs = "while :; do sleep 0.01; done"
+    supervisor = await start(
+        # Longer than a third of the time: it has what those before it did not need.
+        shell(home, "first", runs, before="trap 'sleep 1.1; exit 0' TERM", stop_s=9),
+        shell(home, "second", runs, before="trap '' TERM", stop_s=9, after=("first",)),
+        shell(home, "third", runs, stop_s=9, after=("second",)),
+    )
+    children = dict(supervisor.children)
+    began = asyncio.get_running_loop().time()
+    await supervisor.stop()
+    assert asyncio.get_running_loop().time() - began < 5
+    ended = {name: child.process.returncode for name, child in children.items()}
+    assert ended == {"third": -signal.SIGTERM, "second": -signal.SIGKILL, "first": 0}
 
 
 @pytest.mark.asyncio
