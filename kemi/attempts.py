@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from carrier_adapters.contract import NEVER_ELSEWHERE, Failure
-from kemi import events
+from kemi import events, late
+from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
 from kemi.plan import Attempt, Plan, uris, user_of
 from kemi.worker import Worker
@@ -107,6 +108,7 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
     status and Q.850 cause of the attempt before.
     """
     call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until, _ = pending
+    given_up = failed[0] == 408  # by our timer, as far as can be told: it may yet answer
     while left:
         (way, address), left = left[0], left[1:]
         tried, at = tried + 1, address.uri
@@ -141,6 +143,8 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
             written = _written(plan, from_uri, to_uri) if plan else ("", "")
             events.attempt(worker.journal, call, to, trunk, tried, at, failed, written)
             failed = NOT_SENT
+        if given_up:
+            late.give_up(call, branches.next_branch())
         if do.relay():
             return True
     return False

@@ -32,6 +32,7 @@ _TRY = Template(("e", "c", "to", "trunk2", "dst", "fu2", "tu2"), ("t", "n", "sta
 _FULL = Template(("e", "c", "to", "trunk2", "why"), ("t",))
 _RING = Template(("e", "c"), ("t", "status"))
 _ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
+_LATE = Template(("e", "c", "tt", "addr"), ("t", "status", "late"))
 _UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
 _END = Template(("e", "c", "side", "how", "reason", "tt"), ("t", "status", "q850"))
 
@@ -111,6 +112,14 @@ def answer(
     ip, port, proto = source
     values = ("answer", ident, tag, contact, f"{ip}:{port}/{proto}", sock, time_ns() // 1000)
     journal.write(_ANSWER.line((*values, status), routes))
+
+
+def answered_late(journal: Journal, ident: str, tag: str, source: Source) -> None:
+    """An attempt that was given up is answered; that is hung up, and is not the call's answer."""
+    ip, port, proto = source
+    journal.write(
+        _LATE.line(("answer", ident, tag, f"{ip}:{port}/{proto}", time_ns() // 1000, 200, 1))
+    )
 
 
 def update(

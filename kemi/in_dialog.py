@@ -130,7 +130,7 @@ def _hang_up(worker: Worker, sealed: Sealed, from_caller: bool, tag: str) -> Non
     side, called_tag = ("a", message.to_tag()) if from_caller else ("b", tag)
     events.end(worker.journal, sealed.call, side=side, how="bye", status=200, called_tag=called_tag)
     if sealed.counted:
-        worker.limits.free(sealed.call)
+        worker.limits.hung_up(sealed.call, called_tag)
     if worker.media is not None:
         worker.media.release(sealed.call, called_tag)
 

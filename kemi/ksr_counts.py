@@ -26,7 +26,7 @@ def channels_mended(trunk: str) -> int:
 
 
 def hold_channels(call: str, trunks: str) -> None:
-    """``trunks``: all that the call holds one of, with blanks between."""
+    """``trunks``: all that the call holds one of, and ``=tag`` of answers, with blanks between."""
     KSR.htable.sht_sets("held", call, trunks)
 
 
@@ -36,6 +36,16 @@ def held_channels(call: str) -> str:
 
 def let_channels_go(call: str) -> None:
     KSR.htable.sht_rm("held", call)
+
+
+def note_given_up(call: str, since: int) -> None:
+    """The branches of the call below ``since`` were given up."""
+    KSR.htable.sht_seti("late", call, since)
+
+
+def noted_given_up(call: str) -> int:
+    """0 where nothing was noted."""
+    return int(KSR.htable.sht_get("late", call) or 0)
 
 
 def next_start(trunk: str) -> int:

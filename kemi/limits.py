@@ -55,13 +55,33 @@ class Limits:
             count.hold_channels(call, f"{count.held_channels(call)} {key}".lstrip())
         return ""
 
+    def answered(self, call: str, tag: str) -> None:
+        """The call has an answer with this To tag."""
+        held = count.held_channels(call)
+        if held and f"={tag}" not in held.split():
+            count.hold_channels(call, f"{held} ={tag}")
+
+    def hung_up(self, call: str, tag: str) -> None:
+        """A BYE has ended the dialog with this To tag: the call, if that was the last of its
+        answers. A far side that was given up and had answered late ends nothing.
+        """
+        held, answer = count.held_channels(call).split(), f"={tag}"
+        if answer not in held:
+            return
+        held.remove(answer)
+        if any(one[0] == "=" for one in held):
+            count.hold_channels(call, " ".join(held))
+        else:
+            self.free(call)
+
     def free(self, call: str) -> None:
         """The call is over. Once for all who say so; of a call that holds nothing it is nothing."""
         held = count.held_channels(call)
         if held:
             count.let_channels_go(call)
             for key in held.split():
-                count.channel_freed(key)
+                if key[0] != "=":  # else the tag of an answer
+                    count.channel_freed(key)
 
     def leave(self, call: str, carrier: str, trunk: str) -> None:
         """The call goes on elsewhere, and keeps what else it holds."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import time
 
-from kemi import events
+from kemi import events, late
+from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, is_elsewhere, try_next
@@ -33,6 +34,9 @@ def invite_reply(worker: Worker) -> None:
     do.drop_identity_headers()  # who answered: an extension and its name are nobody's outside
     if status >= 300:
         return
+    if late.any_given_up[0] and late.is_given_up(call):
+        do.drop()  # tm drops provisional answers only
+        return
     contact = message.readable(message.contact)
     source = message.source()
     connected = source.proto != "udp" and contact and worker.is_guest(source.ip)
@@ -49,16 +53,19 @@ def invite_reply(worker: Worker) -> None:
 
 
 def _answered(worker: Worker, call: str, status: int, contact: str, source: Source) -> None:
+    tag = message.readable(message.to_tag)
     events.answer(
         worker.journal,
         call,
         status=status,
-        tag=message.readable(message.to_tag),
+        tag=tag,
         contact=contact,
-        routes=_far_routes(),
+        routes=branches.far_routes(),
         source=source,
         sock=worker.ours.socket(source.proto),
     )
+    if worker.limits.of and do.is_flagged(do.FLAG_COUNTED):
+        worker.limits.answered(call, tag)
 
 
 def of_before(worker: Worker) -> bool:
@@ -80,7 +87,7 @@ def of_before(worker: Worker) -> bool:
     status = message.status()
     if status >= 300 or status == 100:
         return status >= 300
-    token = next((part for part in map(_token, message.record_routes()) if part), "")
+    token = branches.record_route_token()
     sealed = worker.sealer.read(token, message.call_id()) if token else None
     if sealed is None:
         return False
@@ -97,10 +104,6 @@ def of_before(worker: Worker) -> bool:
         events.ring(worker.journal, sealed.call, status)
     _media_of_before(worker, sealed)
     return True
-
-
-def _token(route: str) -> str:
-    return route.partition(";pg=")[2].partition(";")[0].rstrip(">")
 
 
 def _media_of_before(worker: Worker, sealed: Sealed) -> None:
@@ -151,22 +154,6 @@ def _media(worker: Worker, call: str) -> None:
         do.log_error(f"call {call}: the media relay did not take the SDP of an answer")
 
 
-def _far_routes() -> list[str]:
-    """Record-Routes between us and the called side: those above our own (RFC 3261, section 16.6
-    step 4).
-    """
-    routes: list[str] = []
-    try:
-        found = message.record_routes()
-    except UnicodeDecodeError:
-        return routes
-    for route in found:
-        if ";pg=" in route:
-            break
-        routes.append(route)
-    return routes
-
-
 def invite_failed(worker: Worker, refused: bool = False) -> None:
     """Every branch has failed: try the next address where that may help, else tell the caller and
     close the record. ``refused``: they ask for credentials, and ours were no good.
@@ -176,6 +163,8 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
     if do.was_cancelled():
         # A far side that stayed silent ran into our timer; the caller hears 487 (RFC 3261, 9.2).
         kept_back = status in CHALLENGES or status < 400
+        if status == 408:
+            late.give_up(pending.call, late.ALL)
         _end(worker, pending.call, "cancel", 487 if kept_back or status == 408 else status)
         if kept_back:
             do.answer_failed(487, "Request Terminated")
@@ -190,6 +179,8 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
         and try_next(worker, pending, (status, cause))
     ):
         return
+    if status == 408:
+        late.give_up(pending.call, late.ALL)
     _end(worker, pending.call, "timeout" if status == 408 else "failed", status, cause)
     if 300 <= status < 400:
         do.answer_failed(*REDIRECTS_BECOME)

@@ -13,6 +13,7 @@ from kemi import (
     invite,
     ksr_effects,
     ksr_message,
+    late,
     own,
     registering,
     replies,
@@ -139,10 +140,14 @@ class Router:
             # One with our Via alone can go nowhere: nathelper's questions to PBXs that have
             # registered are no transactions, and it looks at their answers after us.
             # One that is not legible would carry past us what must stay here.
-            if not ksr_message.is_legible() or not (
-                ksr_effects.matches_transaction()
-                or replies.of_before(self.worker)
-                or ksr_message.has_one_via()
+            if (
+                not ksr_message.is_legible()
+                or (late.any_given_up[0] and late.is_hung_up(self.worker))
+                or not (
+                    ksr_effects.matches_transaction()
+                    or replies.of_before(self.worker)
+                    or ksr_message.has_one_via()
+                )
             ):
                 ksr_effects.drop()
         except Exception as error:

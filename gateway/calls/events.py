@@ -104,6 +104,7 @@ class Answer(msgspec.Struct, tag_field="e", tag="answer", frozen=True, kw_only=T
     rr: tuple[str, ...] = ()
     addr: str = ""  # "ip:port/udp" that the 200 came from
     sock: str = ""  # our socket towards the called party
+    late: int = 0  # 1: of an attempt given up before; the gateway hung it up, it answers no call
 
 
 class Update(msgspec.Struct, tag_field="e", tag="update", frozen=True, kw_only=True):

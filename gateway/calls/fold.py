@@ -50,6 +50,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     ring: Ring | None = None
     answer: Answer | None = None  # the earliest of those not hung up, else the earliest
     forks: tuple[Answer, ...] = ()  # answers with other tags: the INVITE forked at the far side
+    late: tuple[Answer, ...] = ()  # of attempts given up before, hung up by the gateway
     byes: tuple[End, ...] = ()  # the first BYE of each dialog
     a: Heard = Heard()
     b: Heard = Heard()
@@ -80,7 +81,8 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
     def end(self) -> End | None:
         """What ended the call, None while it is not over."""
         if self.answer is None:
-            ends = [self.undone, self.over, *self.byes]
+            late = {one.tt for one in self.late}
+            ends = [self.undone, self.over, *(bye for bye in self.byes if bye.tt not in late)]
         else:
             ends = [self.over, self._hung_up(self.answer)]
         return min(filter(None, ends), key=_order, default=None)
@@ -127,6 +129,8 @@ def fold(call: Call | None, event: Event) -> Call:
         changes["full"] = tuple(sorted({*known.full, event}, key=_order))
     elif isinstance(event, Ring):
         changes["ring"] = _earliest(known.ring, event)
+    elif isinstance(event, Answer) and event.late:
+        changes["late"] = _by_tag(known.late, event)
     elif isinstance(event, Answer):
         changes |= _answers(known, event, known.byes)
     elif isinstance(event, Update):

@@ -21,6 +21,7 @@ anything: st.SearchStrategy[Event] = st.one_of(
     st.builds(lambda s, n: tried(s, n), seconds, st.integers(2, 4)),
     st.builds(lambda s, status: ring(s, status=status), seconds, st.sampled_from([180, 183])),
     st.builds(lambda s, tag, ctc: answer(s, tt=tag, ctc=ctc), seconds, st.sampled_from("xy"), text),
+    st.builds(lambda s, tag: answer(s, tt=tag, late=1), seconds, st.sampled_from("xyz")),
     st.builds(lambda side, n, s, ctc, m: update(side, n, s, ctc=ctc, m=m), st.sampled_from("ab"),
               st.integers(1, 20), seconds, text, st.sampled_from(["INVITE", "UPDATE", "INFO"])),
     st.builds(lambda side, how, s, status, tag: end(side, how, s, status=status, tt=tag),
@@ -136,3 +137,14 @@ def test_an_early_dialog_that_is_given_up_ends_no_other() -> None:
     given_up = [start(), ring(), end("a", "bye", 2, tt="early"), answer(3, tt="y")]
 
     assert fold_all(None, given_up).phase == "live"
+
+
+def test_a_late_answer_of_an_attempt_given_up_is_none_of_the_call() -> None:
+    """Neither it nor its BYE, whichever is heard first."""
+    late, its_bye = answer(3, tt="late", late=1), end("b", "bye", 4, tt="late")
+    ringing = fold_all(None, [its_bye, start(), late, ring(2)])
+    assert (ringing.phase, ringing.answer) == ("ringing", None)
+    up = fold(ringing, answer(6, tt="taken"))
+    assert up.phase == "live" and up.answer is not None and up.answer.tt == "taken"
+    assert fold(up, end("a", "bye", 9, tt="taken")).ended
+    assert fold_all(None, [start(), end("gw", "timeout", 5, status=408), late]).ended

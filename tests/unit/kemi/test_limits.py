@@ -86,3 +86,18 @@ def test_no_second_has_more_calls_than_may_start(
             started.append(ms)
     assert len(started) == 8
     assert all(later - first >= 1000 for first, later in zip(started, started[2:], strict=False))
+
+
+def test_a_channel_is_free_with_the_last_of_the_answers(narrow: Limits, gateway: Gateway) -> None:
+    """A dialog that is none of them (an attempt given up that answered late) frees nothing."""
+    used = gateway.ksr.world.tables["trunks"]
+    assert narrow.take("c", "narrow", "b") == ""
+    for tag in ("one", "two", "one"):
+        narrow.answered("c", tag)
+    for tag in ("late", "one", "one"):
+        narrow.hung_up("c", tag)
+        assert used["narrow/b"] == 1
+    narrow.hung_up("c", "two")
+    assert used["narrow/b"] == 0
+    narrow.hung_up("c", "two")
+    assert used["narrow/b"] == 0
