@@ -161,12 +161,12 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
     pending = Pending.read(do.remembered())
     status = do.failure_status()
     if do.was_cancelled():
-        # A far side that stayed silent ran into our timer; the caller hears 487 (RFC 3261, 9.2).
-        kept_back = status in CHALLENGES or status < 400
+        # The caller hears 487, whatever the far side says to its CANCEL (RFC 3261, 9.2): a 503
+        # would reach it as 500. A far side that stayed silent ran into our timer: tm says 487.
         if status == 408:
             late.give_up(pending.call, late.ALL)
-        _end(worker, pending.call, "cancel", 487 if kept_back or status == 408 else status)
-        if kept_back:
+        _end(worker, pending.call, "cancel", 487)
+        if status not in (408, 487):
             do.answer_failed(487, "Request Terminated")
         return
     rang = do.is_flagged(do.FLAG_RANG)

@@ -167,9 +167,11 @@ def _share(
 def _shown(
     call: Call, directory: Directory, trace: Trace
 ) -> tuple[E164 | None, NumberRoute | None, str]:
-    """The number that the called party sees: the caller's own if it is ours, that of the
-    extension's person, or, for somebody outside whom the PBX forwards, the one they called. The
-    text is who calls, as a PBX of ours may see it.
+    """The number that the called party sees: the caller's own if it is ours, attached to this PBX
+    or not (a number that has moved is still shown by phones that have not, and one of our numbers
+    may be the caller whom a PBX forwards); that of the extension's person, or, for somebody
+    outside whom the PBX forwards, the one they called. The text is who calls, as a PBX of ours may
+    see it.
     """
     own = E164.maybe(call.caller.removeprefix("+"))
     number = directory.number(own) if own is not None else None

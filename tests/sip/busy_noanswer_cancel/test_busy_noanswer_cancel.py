@@ -45,6 +45,32 @@ async def test_a_caller_who_gives_up_ends_the_ringing(world: World) -> None:
     assert (record["end_how"], record["final_status"]) == ("cancel", 487)
 
 
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "500 Server Error", "480 Gone"])
+async def test_who_cancelled_hears_487_whatever_the_far_side_says(
+    world: World, status: str
+) -> None:
+    """A 503 would reach it as 500, and look like a failure of ours (RFC 3261, 9.2 and 16.7)."""
+    us, near = world.stack.address, world.stack.host(CARRIERS["northline"])
+    far = world.stack.host(PBXS["old"])
+    async with raw_socket(near) as carrier, raw_socket(far, 5060) as pbx, world.pbx("old second"):
+        uri, branch = f"sip:+74951230001@{us[0]}", f"z9hG4bK{status[:3]}cancelled"
+        call = {"Via": f"SIP/2.0/UDP {near};rport;branch={branch}", "Call_ID": branch}
+        carrier.sends(request("INVITE", uri, near, **call), us)
+        ringing = await pbx.hears_only("INVITE")
+        pbx.sends(reply(ringing, "180 Ringing", far, "far"), us)
+        await carrier.hears_only(180)
+        carrier.sends(request("CANCEL", uri, near, **call), us)
+        pbx.sends(reply(await pbx.hears_only("CANCEL"), "200 OK", far, "far"), us)
+        pbx.sends(reply(ringing, status, far, "far"), us)
+        await pbx.hears_only("ACK")
+        while (told := await carrier.hears()).header("CSeq") == "1 CANCEL":
+            pass
+        carrier.sends(request("ACK", uri, near, **call, To=told.header("To")), us)
+    assert told.status == 487
+    record = await world.stack.record(ringing.call_id)
+    assert (record["end_how"], record["final_status"]) == ("cancel", 487)
+
+
 async def test_a_cancel_is_not_tried_at_the_second_address(world: World) -> None:
     async with (
         world.pbx(how="noanswer"),
