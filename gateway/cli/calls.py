@@ -32,7 +32,9 @@ def calls() -> None:
 
 
 @calls.command("list")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
 @click.option("--phase", type=click.Choice(PHASES), help="Only calls in this phase.")
 @click.option("--direction", type=click.Choice(("in", "out")), help="Only calls this way.")
 @click.option(
@@ -45,7 +47,15 @@ def calls() -> None:
 def list_calls(
     limit: int, phase: str | None, direction: str | None, together: bool, as_json: bool
 ) -> None:
-    """The newest calls first: each leg through the gateway, or each conversation."""
+    """The newest calls first.
+
+    Each leg through the gateway is a call of its own; --conversations puts those together that went
+    through a PBX.
+
+    \b
+      ./portgate calls list --phase live
+      ./portgate calls list --conversations
+    """
     asked = limit, None, None, phase, direction
     if together:
         _list_conversations(_ask(this_home(), "list_conversations", *asked), as_json)
@@ -71,8 +81,12 @@ def _list_conversations(rows: list[dict[str, Any]], as_json: bool) -> None:
 @click.argument("call_id")
 @json_option
 def show_call(call_id: str, as_json: bool) -> None:
-    """One call: its record, why it went where it went, its events, and the other legs of its
-    conversation.
+    """One call: its record, and why it went where it went.
+
+    With its events, and the other legs of its conversation.
+
+    \b
+      ./portgate calls show 0123456789abcdef0123456789abcdef
     """
     if not re.fullmatch(r"[0-9a-f]{32}", call_id):
         raise click.BadParameter("a call's id has 32 digits 0-9a-f; see: ./portgate calls list")

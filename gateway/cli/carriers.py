@@ -64,8 +64,12 @@ def _everything() -> list[dict[str, Any]]:
 @carriers.command("list")
 @json_option
 def list_carriers(as_json: bool) -> None:
-    """Every carrier: its state, how many numbers it rents out to us and where, calls now and the
-    limit, its last failure.
+    """Every carrier: state, numbers, calls now, last failure.
+
+    With how many numbers it rents out to us and where, and the limit of its calls.
+
+    \b
+      ./portgate carriers list
     """
     found = _everything()
     if as_json:
@@ -112,7 +116,9 @@ def _failure(failure: dict[str, Any] | None) -> str:
 @click.argument("name")
 @json_option
 def show(name: str, as_json: bool) -> None:
-    """One carrier: trunks, limits, how a call is written for it, and what it cannot do yet.
+    """One carrier: trunks, limits, how a call is written for it.
+
+    And what it cannot do yet, a secret that is missing for instance.
 
     \b
       ./portgate carriers show NAME

@@ -23,7 +23,9 @@ from number_registry.errors import BadValueError
 
 @click.group()
 def secret() -> None:
-    """The passwords of trunks that want digest or registration; carriers' files hold their names.
+    """The passwords that carriers gave us for their trunks.
+
+    For trunks that want digest or registration; carriers' files hold only the secrets' names.
 
     \b
       ./portgate carriers secret list
@@ -36,10 +38,15 @@ def secret() -> None:
 @secret.command("set")
 @click.argument("name")
 def put(name: str) -> None:
-    """Keep the value of a secret: asked for on a terminal, else the one line on standard input.
+    """Keep the value of a secret.
+
+    It is asked for on a terminal, else it is the one line on standard input.
 
     It takes effect at once, calls in progress included. The file is HOME/secrets/carriers/NAME,
     0600, and may as well be put there by your own tools.
+
+    \b
+      ./portgate carriers secret set city_telecom
     """
     home = this_home()
     try:
@@ -60,7 +67,13 @@ def put(name: str) -> None:
 @secret.command("list")
 @json_option
 def list_secrets(as_json: bool) -> None:
-    """Names of all secrets, who wants each, and which are missing. Exit status 1 when one is."""
+    """Names of all secrets, who wants each, and which are missing.
+
+    Exit status 1 when one is.
+
+    \b
+      ./portgate carriers secret list
+    """
     found = _all(this_home())
     if as_json:
         print_json({"secrets": [one._asdict() for one in found]})
@@ -77,7 +90,13 @@ def list_secrets(as_json: bool) -> None:
 @secret.command("remove")
 @click.argument("name")
 def remove(name: str) -> None:
-    """Forget a secret. Trunks that want it go on, and are refused where they are challenged."""
+    """Forget a secret.
+
+    Trunks that want it go on, and are refused where they are challenged.
+
+    \b
+      ./portgate carriers secret remove city_telecom
+    """
     home = this_home()
     try:
         there = Secrets(home.carrier_secrets).forget(name)

@@ -56,7 +56,9 @@ def _named(folder: Path, name: str | None) -> list[str]:
 @click.option("--proxy", default=skeleton.FILL_IN, help="Where our calls go: sip:host:port.")
 @click.option("--area-code", default="", help="Of its city, to complete short numbers.")
 def new(name: str, title: str, source: str, proxy: str, area_code: str) -> None:
-    """Write a commented skeleton of a carrier's file, and captures of its INVITEs beside it.
+    """Write a commented skeleton of a carrier's file.
+
+    And captures of its INVITEs beside it, which are its tests.
 
     \b
       ./portgate carriers new city_telecom
@@ -128,7 +130,7 @@ def _tell(report: dict[str, Any], folder: Path) -> None:
 @click.option("--plan", "only_plan", is_flag=True, help="Show what would change; change nothing.")
 @json_option
 def apply(name: str | None, only_plan: bool, as_json: bool) -> None:
-    """Put changed carriers' files to work in the running gateway; no call is lost.
+    """Put changed carriers' files to work; no call is lost.
 
     Each is checked first. One that does not pass is refused and what was at work goes on; the
     others are put to work. A carrier whose file is gone is taken away only when it is named.
@@ -261,7 +263,9 @@ async def _register(home: Home, known: dict[str, Any]) -> list[str]:
 @click.argument("name")
 @json_option
 def test(name: str, as_json: bool) -> None:
-    """Place a test call in from a carrier and one out to it, through the running stack.
+    """Place a test call in from a carrier, and one out to it.
+
+    Through the running stack, by a number that is rented from it.
 
     The far ends are test endpoints on this machine, so the carrier's addresses must be local ones,
     as those of the demo company are. Exit status 0 when both calls worked.

@@ -26,14 +26,19 @@ _OUTSIDE = re.compile(r"[\s()]|-(?![^\[]*\])")
 def filters(command: Callable[..., Any]) -> Callable[..., Any]:
     """--city, --department, --pbx, --carrier, --state, --contract, --rented-through, --scenario."""
     for option in (
-        click.option("--scenario", type=click.Choice(SCENARIOS)),
+        click.option("--scenario", type=click.Choice(SCENARIOS), help="With this scenario."),
         click.option("--rented-through", metavar="PBX", help="Rented through this PBX's vendor."),
-        click.option("--contract"),
-        click.option("--state", type=click.Choice(list(STATES)), metavar="STATE"),
-        click.option("--carrier"),
+        click.option("--contract", help="Under this contract."),
+        click.option(
+            "--state",
+            type=click.Choice(list(STATES)),
+            metavar="STATE",
+            help=f"One of {', '.join(STATES)}.",
+        ),
+        click.option("--carrier", help="Rented out by this carrier."),
         click.option("--pbx", help="Answered by this PBX."),
-        click.option("--department"),
-        click.option("--city"),
+        click.option("--department", help="Paid by this department."),
+        click.option("--city", help="Of this city."),
     ):
         command = option(command)
     return command

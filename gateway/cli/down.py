@@ -22,7 +22,7 @@ STOP_S = 60.0
 @click.option(
     "--purge", is_flag=True, help="Also remove all state: database, secrets, journal, logs."
 )
-@click.option("--yes", is_flag=True, help="Do not ask before removing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before removing.")
 @json_option
 def down(purge: bool, yes: bool, as_json: bool) -> None:
     """Stop everything; calls in progress end.

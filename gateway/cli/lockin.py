@@ -1,4 +1,4 @@
-"""`portgate lockin`: what leaving a PBX's vendor would cost; it changes nothing."""
+"""`portgate lockin`: what leaving a PBX's vendor would lose; it changes nothing."""
 
 from __future__ import annotations
 

@@ -21,9 +21,12 @@ COMMANDS = {
     "numbers": ("gateway.cli.numbers:numbers", "The numbers and who answers them."),
     "pbx": ("gateway.cli.pbx:pbx", "The PBXs, and moving numbers between them."),
     "waves": ("gateway.cli.waves:waves", "Moving cities to another PBX, one after the other."),
-    "lockin": ("gateway.cli.lockin:lockin", "What leaving a PBX's vendor would cost."),
+    "lockin": ("gateway.cli.lockin:lockin", "What leaving a PBX's vendor would lose."),
     "carriers": ("gateway.cli.carriers:carriers", "The carriers and how they speak."),
-    "network": ("gateway.cli.network:network", "How carriers are handed to us: plan, apply, undo."),
+    "network": (
+        "gateway.cli.network:network",
+        "How carriers are handed to us: addresses and routes.",
+    ),
     "bench": ("gateway.cli.bench:bench", "Measure what a call costs, against a native relay."),
     "test": ("gateway.cli.test:test", "Run Portgate's own tests."),
 }
@@ -70,6 +73,10 @@ def cli() -> None:
       ./portgate call +74951230000 --from +79161234567
       ./portgate explain +79161234567 --from 101  the decision without a call
       ./portgate status --json | jq .services
+
+    Each command has a --help of its own, with examples. PORTGATE_HOME names the folder of the
+    state, /var/lib/portgate where it is not set. Exit status 0: it is so; 1: an error, or not well;
+    2: a plan has changes.
     """
 
 

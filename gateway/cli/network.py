@@ -56,7 +56,14 @@ def network() -> None:
 @network.command("plan")
 @json_option
 def show_plan(as_json: bool) -> None:
-    """Show what `apply` would do. Exit status 0: nothing; 2: changes; 1: an error."""
+    """Show what `apply` would do.
+
+    Exit status 0: nothing; 2: changes; 1: an error.
+
+    \b
+      ./portgate network plan
+      ./portgate network plan --json | jq -r .id
+    """
     home = this_home()
     legs = _legs(home)
     notes = _notes(home)
@@ -79,7 +86,9 @@ def show_plan(as_json: bool) -> None:
 
 
 @network.command("apply")
-@click.option("--plan", "shown", help="Only if the plan still has this id.")
+@click.option(
+    "--plan", "shown", metavar="ID", help="Only if the plan still has this id, which `plan` shows."
+)
 @yes_option
 @json_option
 def do_apply(shown: str | None, yes: bool, as_json: bool) -> None:
@@ -152,7 +161,13 @@ def _show_undo(home: Home, notes: applying.Notes, as_json: bool) -> NoReturn:
 @network.command("status")
 @json_option
 def show_status(as_json: bool) -> None:
-    """Show each hand-off, and what of it is lost. Exit status 0: all is there; 1: not."""
+    """Show each hand-off, and what of it is lost.
+
+    Exit status 0: all is there; 1: not.
+
+    \b
+      ./portgate network status
+    """
     home = this_home()
     legs = _legs(home)
     seen = _in_kernel(lambda kernel: kernel.see())

@@ -54,7 +54,14 @@ for command in (set_numbers, set_state, import_numbers, undo_numbers):
 @click.option("--limit", type=click.IntRange(1, MOST), default=MOST, help="At most so many.")
 @json_option
 def list_numbers(numbers: tuple[str, ...], limit: int, as_json: bool, **names: str | None) -> None:
-    """Numbers: city, carrier that rents them out, PBX that answers, state."""
+    """Numbers: city, carrier, PBX that answers, state.
+
+    The carrier is the one that rents the number out to us.
+
+    \b
+      ./portgate numbers list --city Kazan --state in_service
+      ./portgate numbers list '+7495123....'
+    """
     chosen = choose.selection(numbers, **names)
     found = run(this_home(), lambda connection: find(connection, chosen, limit))
     if as_json:
@@ -73,7 +80,11 @@ def shown(row: dict[str, Any]) -> dict[str, Any]:
 @click.argument("number")
 @json_option
 def show_number(number: str, as_json: bool) -> None:
-    """One number: all its facts, the contracts it is under, its history."""
+    """One number: its facts, contracts and history.
+
+    \b
+      ./portgate numbers show '8 (495) 123-00-00'
+    """
     e164 = int(choose.number(number))
     facts, contracts, history = run(this_home(), lambda connection: _all_of(connection, e164))
     if as_json:
@@ -96,7 +107,11 @@ def show_number(number: str, as_json: bool) -> None:
 @click.argument("number")
 @json_option
 def show_history(number: str, as_json: bool) -> None:
-    """Everything that happened to a number, dated, with who did it."""
+    """Everything that happened to a number, dated, with who did it.
+
+    \b
+      ./portgate numbers history +74951230000
+    """
     e164 = int(choose.number(number))
     history = run(this_home(), lambda connection: _history(connection, e164))
     if as_json:

@@ -48,8 +48,16 @@ from number_registry.store.pool import Connection
 @click.option("--city", help="The new city.")
 @click.option("--department", help="The new department; '' for none.")
 @click.option("--pbx", help="The PBX to attach them to, one by one; '' for none. See `pbx swap`.")
-@click.option("--scenario", type=click.Choice(SCENARIOS))
-@click.option("--recording", type=click.Choice(RECORDINGS))
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    help="The PBX's voice menu, or straight to its operators.",
+)
+@click.option(
+    "--recording",
+    type=click.Choice(RECORDINGS),
+    help="Of its calls: as the role of who answers says, or in any case.",
+)
 @plan_option
 @yes_option
 @json_option
@@ -63,7 +71,7 @@ def set_numbers(
     as_json: bool,
     **fields: str | None,
 ) -> None:
-    """Change facts of numbers: city, department, PBX, scenario, recording.
+    """Change the city, department, PBX, scenario or recording.
 
     \b
       ./portgate numbers set '+7495123000[0-4]' --scenario direct
@@ -83,7 +91,7 @@ def _plan_set(wanted: SetFields, facts: dict[int, Facts], there: Names) -> Plan:
 @click.command("state")
 @click.argument("numbers", nargs=-1, required=True, metavar="NUMBERS...")
 @click.argument("state", type=click.Choice(list(STATES)), metavar="STATE")
-@click.option("--contract", help="Where a number has several, or begins a new one.")
+@click.option("--contract", help="Which one, where a number has several or begins a new one.")
 @plan_option
 @yes_option
 @json_option
@@ -96,6 +104,8 @@ def set_state(
     as_json: bool,
 ) -> None:
     """Move numbers to a state, along the ways that there are.
+
+    States: reserved, porting_in, in_service, suspended, porting_out, released, cooling.
 
     A number that is ported from one contract to another becomes porting_out with the one and
     porting_in with the other; its first call from the new carrier puts it into service there.
@@ -143,7 +153,11 @@ def _change(
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--add-missing", is_flag=True, help="Cities, departments, contracts that are new.")
+@click.option(
+    "--add-missing",
+    is_flag=True,
+    help="Make cities, departments, attachments and contracts that are not there yet.",
+)
 @click.option("--errors", type=click.Path(path_type=Path), help="Write what is wrong to this CSV.")
 @plan_option
 @yes_option
@@ -156,7 +170,7 @@ def import_numbers(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Take numbers from a .csv or .xlsx: new ones and changes, in one transaction.
+    """Take numbers from a .csv or .xlsx: all of it or nothing.
 
     The first line holds titles, as `numbers export` writes them. A column that is not there leaves
     its field as it is, and numbers that are not in the file stay. With an error in any row nothing
@@ -218,9 +232,14 @@ def _refused(
 @yes_option
 @json_option
 def undo_numbers(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Take the last import or change of numbers back, or the one with this id.
+    """Take the last import or change of numbers back.
 
-    Refused when any of its numbers has changed since.
+    Or the one with this id, which the command said that did it. Refused when any of its numbers
+    has changed since.
+
+    \b
+      ./portgate numbers undo --plan
+      ./portgate numbers undo 17
     """
     verbs = taking_back.NUMBERS if operation is None else taking_back.UNDOABLE
     undo(operation, verbs, yes, as_json, only_plan)

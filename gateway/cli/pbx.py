@@ -66,8 +66,13 @@ def pbx() -> None:
 @pbx.command("list")
 @json_option
 def list_pbxs(as_json: bool) -> None:
-    """Every PBX: state, how many numbers it answers for, addresses in the order in which they are
-    tried, and which of them do not answer our OPTIONS.
+    """Every PBX: state, numbers, addresses, what does not answer.
+
+    Addresses stand in the order in which they are tried; (down) is one that does not answer our
+    OPTIONS, and a PBX that registers is where it has registered from.
+
+    \b
+      ./portgate pbx list
     """
     home = this_home()
     found = ask(home, "list_pbxs")
@@ -155,7 +160,7 @@ def swap(
     file: Path | None,
     **how: bool,
 ) -> None:
-    """Move numbers from the PBX that answers them now to another, all at one moment.
+    """Move numbers from one PBX to another, all at one moment.
 
     First they are gathered in a group of their own that still points to OLD (may take a while, is
     noticed by nobody, goes on where it was stopped); then that group's pointer moves. Calls in
@@ -192,7 +197,9 @@ def share(
     file: Path | None,
     **how: bool,
 ) -> None:
-    """Give PBX NEW so many percent of the new calls to these numbers; 0 ends it.
+    """Give PBX NEW so many percent of new calls; 0 ends it.
+
+    Of the calls to these numbers, or to those of --city, --department, --from, --numbers.
 
     Each call draws a lot from its Call-ID, so the same call always goes the same way.
 
@@ -274,5 +281,13 @@ def _show(plan: MovePlan) -> None:
 @yes_option
 @json_option
 def undo_move(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Take the last swap, share or change of a PBX back, or the one with this id."""
+    """Take the last swap, share or change of a PBX back.
+
+    Or the one with this id, which the command said that did it.
+
+    \b
+      ./portgate pbx undo --plan
+      ./portgate pbx undo
+      ./portgate pbx undo 17
+    """
     undo(operation, f"{taking_back.MOVES}|{taking_back.PBXS}", yes, as_json, only_plan)

@@ -5,7 +5,7 @@ number_registry.operations.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from gateway.cli.common import json_option, print_json, this_home, this_settings
+from gateway.cli.pbx_options import profile_options
 from gateway.cli.registry import (
     CHANGES,
     SAME,
@@ -26,55 +27,12 @@ from gateway.cli.registry import (
     yes_option,
 )
 from gateway.home import Home
-from number_registry import pbx_profile
 from number_registry.operations import pbx_accounts, pbxs, presets
 from number_registry.operations.pbx_accounts import Login
 from number_registry.operations.pbx_facts import PbxFacts
 from number_registry.operations.pbxs import PbxPlan
 from number_registry.pbx_profile import Profile, Trust
 from number_registry.store.pool import Connection
-
-_places = "Comma between several: "
-# flag, what it takes, help; the field's name is the flag's with underscores.
-_FIELDS: tuple[tuple[str, click.ParamType | None, str], ...] = (
-    ("--trust", click.Choice([one.value for one in Trust]), "How its calls are known to be its."),
-    ("--did-format", click.Choice(pbx_profile.NUMBER_FORMATS), "How it wants the called number."),
-    ("--caller-format", click.Choice(pbx_profile.NUMBER_FORMATS), "The caller; else as the DID."),
-    ("--did-in", None, _places + ", ".join(pbx_profile.DID_PLACES)),
-    ("--caller-in", None, _places + ", ".join(pbx_profile.CALLER_PLACES)),
-    ("--own-caller-in", None, _places + ", ".join(pbx_profile.OWN_CALLER_PLACES)),
-    ("--codecs", None, _places + ", ".join(pbx_profile.CODECS)),
-    ("--codec-rule", click.Choice(pbx_profile.CODEC_RULES), "For an offer without any of them."),
-    ("--dtmf", click.Choice(pbx_profile.DTMF_MODES[1:]), "How it wants digits in a call."),
-    ("--session-timer-s", click.IntRange(0), "Asked for in its calls (RFC 4028); 0 for none."),
-    ("--transfer", None, "Name of the way to ask it for a transfer."),
-    ("--country-code", None, "Of the numbers that it dials: 7."),
-    ("--trunk-prefix", None, "Dialled before a national number: 8."),
-    ("--international-prefix", None, "Dialled before a foreign one: 810."),
-    ("--national-length", click.IntRange(4, 14), "Digits of a national number: 10."),
-    ("--area-code", None, "Completes its local numbers."),
-)
-
-
-def profile_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The flags of a profile; what is not given is None."""
-    for flag, kind, text in reversed(_FIELDS):
-        command = click.option(flag, type=kind, help=text)(command)
-    command = click.option(
-        "--account",
-        "user",
-        default="",
-        help="A name for its account; the one made otherwise cannot be guessed.",
-    )(command)
-    command = click.option(
-        "--preset", type=click.Choice(presets.PRESETS), help="A common PBX's profile to start from."
-    )(command)
-    return click.option(
-        "--profile",
-        "file",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="A TOML file with fields of the profile, addresses, sources, preset.",
-    )(command)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +119,9 @@ def set_pbx(
     as_json: bool,
     **flags: Any,
 ) -> None:
-    """Change how a PBX speaks and where it is; what is not named stays. New calls notice at once.
+    """Change how a PBX speaks and where it is.
+
+    What is not named stays. New calls notice at once.
 
     \b
       ./portgate pbx set cloud --did-format national --own-caller-in asserted,from
@@ -183,7 +143,13 @@ def set_pbx(
 @yes_option
 @json_option
 def suspend_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Send a PBX no more calls: callers of its numbers hear that nobody is there."""
+    """Send a PBX no more calls.
+
+    Callers of its numbers hear that nobody is there, until `pbx resume`.
+
+    \b
+      ./portgate pbx suspend old --plan
+    """
     _state(name, "suspended", only_plan, yes, as_json)
 
 
@@ -193,7 +159,11 @@ def suspend_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
 @yes_option
 @json_option
 def resume_pbx(name: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Send a suspended PBX calls again."""
+    """Send a suspended PBX calls again.
+
+    \b
+      ./portgate pbx resume old
+    """
     _state(name, "in_service", only_plan, yes, as_json)
 
 
@@ -242,9 +212,13 @@ def _do(
 @yes_option
 @json_option
 def new_password(name: str, yes: bool, as_json: bool) -> None:
-    """Make a new password for a PBX that is trusted by digest or registers, and show it this once.
+    """Make a new password for a PBX, and show it this once.
 
+    For one that is trusted by digest or registers.
     The old one ends at once, and there is no way back: set the PBX up with the new one.
+
+    \b
+      ./portgate pbx password shop
     """
 
     async def made(connection: Connection) -> Login:
@@ -281,7 +255,13 @@ def _tell_login(login: Login | None, home: Home) -> None:
 @click.argument("name")
 @json_option
 def show_pbx(name: str, as_json: bool) -> None:
-    """Everything that is known of a PBX: where it is, how it is trusted, how it speaks."""
+    """Everything known of a PBX: where it is, how it speaks.
+
+    What differs from an ordinary PBX has a star.
+
+    \b
+      ./portgate pbx show old
+    """
     home = this_home()
     facts = run(home, lambda connection: pbxs.read(connection, name))
     if as_json:

@@ -29,8 +29,10 @@ OUTSIDE = "79161234567"  # who calls, and is called, in a test call
 @click.argument("name")
 @json_option
 def check_pbx(name: str, as_json: bool) -> None:
-    """Check a PBX's profile, and ask the PBX itself: does it answer, has it registered, has it the
-    codecs of its profile? Exit status 1 when something is wrong.
+    """Check a PBX's profile, and ask the PBX itself.
+
+    Does it answer, has it registered, has it the codecs of its profile? Exit status 1 when
+    something is wrong.
 
     \b
       ./portgate pbx check cloud
@@ -89,7 +91,9 @@ def _check(what: str, ok: bool, said: str) -> dict[str, Any]:
 @click.argument("name")
 @json_option
 def test_pbx(name: str, as_json: bool) -> None:
-    """Place a test call in to a number of a PBX and one out from it, through the running stack.
+    """Place a test call in to a PBX, and one out from it.
+
+    Through the running stack, by a number that it answers for.
 
     The far ends are test endpoints on this machine, so the PBX's addresses must be local ones, as
     those of the demo company are. Exit status 0 when both calls worked.

@@ -55,7 +55,11 @@ class JsonLines(Lines):
 
 @click.command()
 @click.option("--detach", is_flag=True, help="Go to the background once everything is ready.")
-@click.option("--demo/--no-demo", default=True, help="Seed the demo company and place two calls.")
+@click.option(
+    "--demo/--no-demo",
+    default=True,
+    help="Seed an empty registry with the demo company, and place two calls.",
+)
 @json_option
 def up(detach: bool, demo: bool, as_json: bool) -> None:
     """Start everything on this machine and prove it with two real calls.

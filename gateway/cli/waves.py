@@ -61,7 +61,11 @@ for command in (
 @waves.command("list")
 @json_option
 def list_migrations(as_json: bool) -> None:
-    """Every migration, the newest first."""
+    """Every migration, the newest first.
+
+    \b
+      ./portgate waves list
+    """
 
     async def rows(connection: Connection) -> list[dict[str, Any]]:
         return [dict(row) for row in await connection.fetch(SQL["list_pbx_migrations"], MOST)]
@@ -79,10 +83,15 @@ def list_migrations(as_json: bool) -> None:
 @click.argument("migration", type=int, required=False)
 @json_option
 def show_status(migration: int | None, as_json: bool) -> None:
-    """Each city before and now: answered (ASR), length (ACD), failures by cause, calls a day.
+    """How each city fares, before and now.
+
+    Answered calls (ASR), their length (ACD), failures by cause, calls a day.
 
     Without an id it is the open migration, or the newest. Verdicts: waiting, ok, too_few_calls,
     no_baseline, limit_crossed, rolled_back, skipped.
+
+    \b
+      ./portgate waves status
     """
     found = run(this_home(), lambda connection: _status(connection, migration))
     if as_json:
@@ -173,7 +182,13 @@ def _headline(one: dict[str, Any]) -> str:
 @click.argument("migration", type=int, required=False)
 @json_option
 def show_migration(migration: int | None, as_json: bool) -> None:
-    """The rules of a migration and its whole history: when, who, what, why."""
+    """The rules and the history of a migration.
+
+    Each step with when, who, what and why. Without an id it is the open migration, or the newest.
+
+    \b
+      ./portgate waves show
+    """
 
     async def both(connection: Connection) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         number = await verbs.meant(connection, migration)

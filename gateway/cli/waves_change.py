@@ -44,21 +44,30 @@ _migration = click.argument("migration", type=int, required=False)
 @yes_option
 @json_option
 def start_waves(migration: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Move the pilot city: the migration begins."""
+    """Move the pilot city: the migration begins.
+
+    \b
+      ./portgate waves start --plan
+      ./portgate waves start
+    """
     _step("start", migration, core.start, only_plan, yes, as_json)
 
 
 @click.command("go")
 @_migration
 @click.option("--city", help="This city, instead of the next one.")
-@click.option("--anyway", is_flag=True, help="Before its time, or with a limit crossed.")
+@click.option(
+    "--anyway", is_flag=True, help="With --city: before its time, or with a limit crossed."
+)
 @plan_option
 @yes_option
 @json_option
 def go_waves(
     migration: int | None, city: str | None, anyway: bool, only_plan: bool, yes: bool, as_json: bool
 ) -> None:
-    """Your go: what is watched is kept, the next city moves; after the last one, the end.
+    """Your go: the next city moves.
+
+    What is watched is kept. After the last city it ends the migration.
 
     \b
       ./portgate waves go --plan
@@ -85,7 +94,13 @@ def go_waves(
 @yes_option
 @json_option
 def hold_waves(migration: int | None, why: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """No city moves until `resume`. Those that have moved stay, and are watched on."""
+    """No city moves until `resume`.
+
+    Those that have moved stay, and are watched on.
+
+    \b
+      ./portgate waves hold --why 'trunk of Ufa is being changed'
+    """
     said = why or f"held by {actor()}"
     _step("hold", migration, lambda was, now: core.hold(was, now, said), only_plan, yes, as_json,
           why=why)  # fmt: skip
@@ -100,6 +115,9 @@ def resume_waves(migration: int | None, only_plan: bool, yes: bool, as_json: boo
     """Go on after a hold. Where a limit was crossed only calls from now on count.
 
     The time that was lost is added to the watch. No city moves by this: that is `go`.
+
+    \b
+      ./portgate waves resume
     """
     _step("resume", migration, core.resume, only_plan, yes, as_json)
 
@@ -141,12 +159,18 @@ def rollback_waves(
 
 @click.command("skip")
 @_migration
-@click.option("--city", required=True)
+@click.option("--city", required=True, help="Which city stays.")
 @plan_option
 @yes_option
 @json_option
 def skip_waves(migration: int | None, city: str, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Leave a city out that has not moved; `go --city` takes it in again."""
+    """Leave a city out that has not moved.
+
+    `waves go --city` takes it in again.
+
+    \b
+      ./portgate waves skip --city Ufa
+    """
     _step("skip", migration, lambda was, now: core.skip(was, city), only_plan, yes, as_json)
 
 
@@ -159,7 +183,13 @@ def skip_waves(migration: int | None, city: str, only_plan: bool, yes: bool, as_
 def cancel_waves(
     migration: int | None, keep: bool, only_plan: bool, yes: bool, as_json: bool
 ) -> None:
-    """End a migration before its end. Cities that have moved are rolled back before, or kept."""
+    """End a migration before its end.
+
+    Cities that have moved must be rolled back before, or kept by --keep.
+
+    \b
+      ./portgate waves cancel --keep
+    """
     _step("cancel", migration, lambda was, now: core.cancel(was, keep=keep), only_plan, yes,
           as_json)  # fmt: skip
 
@@ -170,9 +200,13 @@ def cancel_waves(
 @yes_option
 @json_option
 def undo_waves(operation: int | None, only_plan: bool, yes: bool, as_json: bool) -> None:
-    """Take the last step of a migration back, or the one with this id.
+    """Take the last step of a migration back.
 
-    Refused where the migration went on since; `rollback` brings cities back whatever came after.
+    Or the one with this id. Refused where the migration went on since; `rollback` brings cities
+    back whatever came after.
+
+    \b
+      ./portgate waves undo --plan
     """
     undo(operation, taking_back.WAVES, yes, as_json, only_plan)
 

@@ -57,18 +57,68 @@ _OF = Limits()
 @click.argument("old")
 @click.argument("new")
 @click.option("--pilot", required=True, metavar="CITY", help="The city that goes first.")
-@click.option("--city", "cities", multiple=True, help="Only these besides; without it, all.")
-@click.option("--watch-days", type=float, default=30.0, show_default=True, help="Of the pilot.")
 @click.option(
-    "--rest-days", type=float, default=30.0, show_default=True, help="In which the others go."
+    "--city", "cities", multiple=True, help="Only these besides, one each time; else all."
 )
-@click.option("--baseline-weeks", type=click.IntRange(1, 12), default=4, show_default=True)
-@click.option("--on-limit", type=click.Choice((HOLD, ROLL_BACK)), default=HOLD, show_default=True)
-@click.option("--min-calls", type=click.IntRange(5), default=_OF.min_calls, show_default=True)
-@click.option("--asr-drop", type=_LIMIT, default=str(_OF.asr_drop), show_default=True)
-@click.option("--acd-drop", type=_LIMIT, default=str(_OF.acd_drop), show_default=True)
-@click.option("--failure-rise", type=_LIMIT, default=str(_OF.failure_rise), show_default=True)
-@click.option("--failure-ceiling", type=_LIMIT, default=str(_OF.failure_ceiling), show_default=True)
+@click.option(
+    "--watch-days",
+    type=float,
+    default=30.0,
+    show_default=True,
+    help="Days for which the pilot is watched.",
+)
+@click.option(
+    "--rest-days", type=float, default=30.0, show_default=True, help="Days in which the others go."
+)
+@click.option(
+    "--baseline-weeks",
+    type=click.IntRange(1, 12),
+    default=4,
+    show_default=True,
+    help="Weeks before, that calls are compared with.",
+)
+@click.option(
+    "--on-limit",
+    type=click.Choice((HOLD, ROLL_BACK)),
+    default=HOLD,
+    show_default=True,
+    help="What a crossed limit does by itself.",
+)
+@click.option(
+    "--min-calls",
+    type=click.IntRange(5),
+    default=_OF.min_calls,
+    show_default=True,
+    help="Fewer than these are not judged.",
+)
+@click.option(
+    "--asr-drop",
+    type=_LIMIT,
+    default=str(_OF.asr_drop),
+    show_default=True,
+    help="Points that ASR may fall.",
+)
+@click.option(
+    "--acd-drop",
+    type=_LIMIT,
+    default=str(_OF.acd_drop),
+    show_default=True,
+    help="Percent that ACD may fall.",
+)
+@click.option(
+    "--failure-rise",
+    type=_LIMIT,
+    default=str(_OF.failure_rise),
+    show_default=True,
+    help="Points that failed calls may rise.",
+)
+@click.option(
+    "--failure-ceiling",
+    type=_LIMIT,
+    default=str(_OF.failure_ceiling),
+    show_default=True,
+    help="Percent of calls that may fail where there is nothing to compare with.",
+)
 @plan_option
 @yes_option
 @json_option
@@ -87,7 +137,7 @@ def plan_waves(
     as_json: bool,
     **limits: float | None,
 ) -> None:
-    """Plan a migration of cities from OLD to NEW, and write it down; nothing moves.
+    """Write down a migration from OLD to NEW; nothing moves.
 
     The pilot goes first, then the others from the least calls a day to the most, each by your `go`.
     A limit that is crossed holds the migration by itself: ASR lower by so many points, ACD by so
