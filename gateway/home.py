@@ -149,6 +149,13 @@ class Home:
         return self.path / "carriers"
 
     @property
+    def announcements(self) -> Path:
+        """Folder, NAME.wav: what a caller hears before a refusal. Whoever wants other words puts
+        files of their own here; those are kept.
+        """
+        return self.path / "announcements"
+
+    @property
     def numbers_map(self) -> Path:
         """The mapped copy of all numbers and groups."""
         return self.snapshot / "numbers.map"

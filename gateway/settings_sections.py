@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -67,12 +67,15 @@ class Sip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Media(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where rtpengine relays audio."""
+    """Where rtpengine relays audio. ``announced_in``: the languages of the announcements that are
+    made where there are none.
+    """
 
     relay: bool = True
     address: str = "127.0.0.1"
     advertised_address: str = ""
     timeout_s: Annotated[int, msgspec.Meta(ge=5, le=86400)] = 60
+    announced_in: tuple[Literal["ru", "en"], ...] = ("ru", "en")
 
     def __post_init__(self) -> None:
         _check_address("address", self.address)

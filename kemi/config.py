@@ -9,6 +9,15 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+_PATHS = (
+    "snapshot",
+    "journal",
+    "key_file",
+    "announcements",
+    "carriers_folder",
+    "carrier_secrets",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -27,6 +36,7 @@ class Config:
     journal: Path
     redis: str
     key_file: Path
+    announcements: Path
     carriers_folder: Path
     carrier_secrets: Path
     carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
@@ -44,6 +54,6 @@ class Config:
         if raw.keys() != known:
             missing, unknown = sorted(known - raw.keys()), sorted(raw.keys() - known)
             raise ValueError(f"{path}: missing {missing}, unknown {unknown}")
-        for name in ("snapshot", "journal", "key_file", "carriers_folder", "carrier_secrets"):
+        for name in _PATHS:
             raw[name] = Path(raw[name])
         return cls(**raw)

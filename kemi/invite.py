@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from time import time
 
-from kemi import events, rounds
+from kemi import announce, events, rounds
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, in_turn, try_next, with_room
@@ -42,6 +42,7 @@ LONGEST_IDENTITIES = 1000
 REASONS = {
     403: "Forbidden",
     404: "Not Found",
+    410: "Gone",
     415: "Unsupported Media Type",
     480: "Temporarily Unavailable",
     482: "Loop Detected",
@@ -91,7 +92,10 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         verdict, plans = Reject(415, "its audio would pass the relay by", verdict.trace), ()
     if not plans:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
-        refuse(verdict)
+        if not (isinstance(verdict, Reject) and verdict.announce) or not announce.begin(
+            worker, verdict, ident, facts, REASONS[verdict.status]
+        ):
+            refuse(verdict)
     else:
         if worker.media_codes:
             plans = tuple([_with_media(plan, worker, peer) for plan in plans])

@@ -51,6 +51,10 @@ class Ours:
         """Whether a message came from ourselves."""
         return port == self.port and ip in self.all
 
+    def media(self, near: str) -> str:
+        """The interface of the media relay that belongs to our address."""
+        return self._media.get(near) or self._media[self._main]
+
     def media_way(self, near: str, far: str) -> str:
         """What to tell the media relay of an offer that came to our address ``near`` and goes out
         from ``far`` (empty: the first).

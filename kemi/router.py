@@ -8,6 +8,7 @@ from typing import Any
 
 from carrier_adapters.loader import load
 from kemi import (
+    announce,
     asked,
     in_dialog,
     invite,
@@ -110,6 +111,7 @@ class Router:
         elif method == "CANCEL":
             if ksr_effects.matches_transaction():
                 ksr_effects.relay()
+                announce.cancelled(self.worker)
             else:
                 ksr_effects.answer(481, "Call/Transaction Does Not Exist")
         elif method == "OPTIONS":
@@ -217,6 +219,13 @@ class Router:
     def ksr_invite_failed(self, msg: Any) -> int:
         try:
             replies.invite_failed(self.worker)
+        except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_announced(self, msg: Any) -> int:
+        try:
+            announce.over(self.worker)
         except Exception as error:
             self.failed(error, answering=False)
         return CONTINUE

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from kemi import in_dialog, invite
+from kemi import announce, in_dialog, invite
 from kemi import ksr_accounts as accounts
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
@@ -41,6 +41,7 @@ def handle(worker: Worker, method: str) -> None:
         # INVITE came from.
         if message.invite_source() == message.source_ip() and do.matches_transaction():
             do.relay()
+            announce.cancelled(worker)
     elif method == "ACK":
         do.is_retransmission()
     elif method == "OPTIONS" and _registered_at(worker, message.source()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +25,7 @@ from kemi.limits import Limits
 from kemi.lookup import Registry
 from kemi.media import code, trunk_code
 from kemi.media_release import MediaRelease
+from kemi.ng import Ng
 from kemi.ours import Ours
 from kemi.pace import Pace
 from kemi.peers import Peers, only_inside_calls
@@ -65,6 +67,8 @@ class Worker:
             if config.media
             else None
         )
+        self.ng = Ng(config.ng) if config.media else None
+        self.announced: deque[float] = deque()  # when announcements end that this process began
         self.ours = Ours(config)
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._names = HostNames(config.snapshot, ksr_effects.log_warning)

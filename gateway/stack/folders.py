@@ -15,7 +15,8 @@ POSTGRES = "postgres"
 OWN = (
     "ports.toml", ".ports.toml.new", "venv", "venv.new", "venv.old", "venv-dev", "venv-dev.new",
     "venv-dev.old", "etc", "carriers", "secrets", "postgresql", "postgresql.new", "redis",
-    "journal", "snapshot", "network", "log", "proved.json", "demo", ".setup.lock", ".up.lock",
+    "journal", "snapshot", "announcements", "network", "log", "proved.json", "demo",
+    ".setup.lock", ".up.lock",
 )  # fmt: skip
 
 

@@ -332,6 +332,7 @@ def live(
             check_ports(home, settings)
         folders.make(home)
         tls.make(home, settings.sip)
+        steps.make_announcements(home, settings, report)
         _many_descriptors()
         child.become_reaper()
 

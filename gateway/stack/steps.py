@@ -11,7 +11,7 @@ from gateway.carrier_files import checking, work
 from gateway.home import Home
 from gateway.ports import InternalPorts
 from gateway.settings import Settings, TrunkOverride
-from gateway.stack import adapters, database
+from gateway.stack import adapters, announcements, database
 from gateway.stack.problems import Problem, StackError
 from gateway.stack.report import Report, step
 from number_registry.errors import PortgateError
@@ -49,6 +49,17 @@ def with_demo_places(home: Home, settings: Settings, ports: InternalPorts) -> Se
         places[carrier] = {**places.get(carrier, {}), **trunks}
     carriers = msgspec.structs.replace(settings.carriers, overrides=places)
     return msgspec.structs.replace(settings, carriers=carriers)
+
+
+def make_announcements(home: Home, settings: Settings, report: Report) -> None:
+    """What callers hear before a refusal, where the company has put no files of its own."""
+    if not settings.media.relay:
+        return
+    for name in announcements.make(home.announcements, settings.media.announced_in):
+        what = f"announcement {name} has tones and no words"
+        file = home.announcements / f"{name}.wav"
+        mend = f"Install espeak-ng and remove {file}, or put one of your own there"
+        report.failed(Problem(what, "espeak-ng did not speak", mend, warning=True))
 
 
 def bring_carriers(home: Home, settings: Settings, report: Report) -> None:

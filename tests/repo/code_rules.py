@@ -14,6 +14,7 @@ MOST_LINES = 350
 SPEAK_TO_KAMAILIO = {
     *("kemi/ksr_message.py", "kemi/ksr_effects.py", "kemi/ksr_answers.py", "kemi/ksr_counts.py"),
     *("kemi/ksr_history.py", "kemi/ksr_accounts.py", "kemi/ksr_branches.py"),
+    "kemi/ksr_early.py",
 }
 # RFC 3261 section 20, RFC 3325, RFC 5806, RFC 7044, RFC 4028, RFC 3327, and what equipment adds.
 SIP_HEADERS = {

@@ -137,10 +137,11 @@ class Gateway:
             "tls_port": 5061, "addresses": {}, "ng_before": "", "ng": "udp:127.0.0.1:9",
             "carriers_folder": str(Path(__file__).parents[3] / "carrier_adapters"),
             "carrier_secrets": str(folder / "secrets"),
+            "announcements": str(folder / "announcements"),
             "no_answer_ms": 120000, "silent_trunk_ms": 4000,
         } | settings  # fmt: skip
         (folder / "kemi.json").write_text(json.dumps(config))
-        self.tables: dict[str, dict[str, str | int]] = {"rounds": {}}
+        self.tables: dict[str, dict[str, str | int]] = {"rounds": {}, "announced": {}}
         _KSR.fake = FakeKSR(options("192.0.2.2"), local=(US, 5060))
         self.start()
 
@@ -156,6 +157,7 @@ class Gateway:
         router = getattr(self, "router", None)
         if router is not None and router.worker.media is not None:
             router.worker.media.close()
+            router.worker.ng.close()
 
     @property
     def ksr(self) -> FakeKSR:
