@@ -57,7 +57,7 @@ def start(
     towards: Towards,
 ) -> None:
     """A new call and what was decided of it. ``towards``: how it goes on; NOWHERE for a refusal."""
-    (side, source, trunk), called, caller, _, _, _, behind, _, _ = call
+    (side, source, trunk), called, caller, _, _, _, behind, _, _, _ = call
     call_id, tag, cseq, from_uri, to_uri, contact, _, _, _, ip, port, proto = facts
     way = "in" if side is Side.CARRIER else "out"
     addr = f"{ip}:{port}/{proto}"

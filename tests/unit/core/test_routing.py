@@ -180,10 +180,13 @@ def test_an_emergency_call_of_a_sim_leaves_by_the_main_site(digits: str) -> None
     assert (verdict.carrier, verdict.shown) == (site.carrier, site.callback)
 
 
-def test_any_other_call_of_a_sim_is_judged_as_its_operators() -> None:
-    for dialled in (MOSCOW, "4711", E164("79160000002")):
-        of_sim = decide(Call(NORTHLINE, dialled, "+79160000001", from_sim=True), company())
-        assert of_sim == decide(Call(NORTHLINE, dialled, "+79160000001"), company())
+def test_any_other_call_of_a_sim_that_is_nobodys_is_judged_as_one_from_outside() -> None:
+    sim = Call(NORTHLINE, MOSCOW, "+79160000001", from_sim=True)
+    assert decide(sim, company()) == decide(sim._replace(from_sim=False), company())
+    for dialled in ("4711", E164("79160000002")):
+        verdict = decide(sim._replace(called=dialled), company())
+        assert isinstance(verdict, Reject)
+        assert (verdict.status, verdict.announce) == (403, "not_allowed")
 
 
 def test_extension_101_cannot_be_mistaken_for_the_fire_brigade_by_a_carrier() -> None:
