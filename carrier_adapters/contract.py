@@ -105,6 +105,9 @@ class Carrier:
         self._taking = [
             trunk for trunk in self.trunks if trunk.addresses and trunk.serves == "numbers"
         ]
+        self.sims_trunks = tuple(
+            [trunk for trunk in self.trunks if trunk.addresses and trunk.serves == "sims"]
+        )
 
     def _plan(self, trunk: Trunk) -> DialPlan:
         return DialPlan(
@@ -158,6 +161,19 @@ class Carrier:
         """
         user = self.written(called, trunk) if isinstance(called, E164) else called
         caller = self.written(shown, trunk)
+        headers = (
+            ()
+            if self.caller_header == "From"
+            else ((self.caller_header, f"<sip:{caller}@{{us}}>"),)
+        )
+        return FarSide(user, user, caller, headers)
+
+    def to_sim(self, sim: E164, shown: str, trunk: Trunk) -> FarSide:
+        """Hook: a call to a SIM of ours, by a trunk that serves them. ``shown``: what its phone
+        shows: the digits of a deal or an extension, as they are, or a number of ours with its plus.
+        """
+        user = self.written(sim, trunk)
+        caller = self.written(E164(shown[1:]), trunk) if shown[:1] == "+" else shown
         headers = (
             ()
             if self.caller_header == "From"

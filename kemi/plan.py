@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from carrier_adapters.contract import Carrier, Trunk
-from number_registry.call import ToCarrier, ToPbx
+from carrier_adapters.contract import Carrier, FarSide, Trunk
+from number_registry.call import ToCarrier, ToPbx, ToSim
 from number_registry.dialling import DialPlan, national
 from number_registry.e164 import E164
 from number_registry.model import Address, Pbx
@@ -24,6 +24,8 @@ class Plan(NamedTuple):
     """Where a call goes and how it is written there: to a PBX, or to one trunk of a carrier (``to``
     is its name; ``trunk`` is empty for a PBX). ``user``: of the Request-URI; ``from_uri`` in full;
     ``guests``, ``media``: see Sealed. ``asks``: it wants credentials. ``masked``: see ToPbx.
+    ``turn``: which phone it leads to, where a call may ring several, one after the other;
+    ``anyway``: this one rings whatever became of those before, a person's no included.
     """
 
     to: str
@@ -42,6 +44,8 @@ class Plan(NamedTuple):
     media: str = ""
     asks: bool = False
     masked: bool = False
+    turn: int = 0
+    anyway: bool = False
 
 
 class Attempt(NamedTuple):
@@ -64,6 +68,8 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str, correlation: str = "") -> P
     user, caller = verdict.did.plus, verdict.caller
     if pbx is not None and pbx.profile.did_format == "digits":
         user, caller = user[1:], caller.removeprefix("+")
+    if verdict.extension:
+        user = verdict.extension
     hidden, told = verdict.withheld or not caller, (CORRELATION, correlation)
     return Plan(
         verdict.pbx,
@@ -78,13 +84,14 @@ def to_pbx(verdict: ToPbx, pbx: Pbx | None, us: str, correlation: str = "") -> P
         verdict.caller,
         not hidden,
         False,
+        masked=verdict.masked,
     )
 
 
 def _by_profile(verdict: ToPbx, pbx: Pbx, us: str, correlation: str) -> Plan:
     """As `to_pbx`, for a PBX that looks for DID or caller elsewhere, or writes them nationally."""
     profile = pbx.profile
-    did = _written(verdict.did, profile.did_format, profile.plan)
+    did = verdict.extension or _written(verdict.did, profile.did_format, profile.plan)
     number = E164.maybe(verdict.caller.removeprefix("+"))
     form = profile.caller_format or profile.did_format
     caller = _written(number, form, profile.plan) if number else verdict.caller
@@ -117,6 +124,7 @@ def _by_profile(verdict: ToPbx, pbx: Pbx, us: str, correlation: str) -> Plan:
         verdict.caller,
         not hidden,
         False,
+        masked=verdict.masked,
     )
 
 
@@ -134,7 +142,8 @@ def to_carrier(
     seed: str = "",
     us_on: Mapping[str, str] = NO_OTHERS,
 ) -> tuple[Plan, ...]:
-    """A plan for each trunk that may take the call, in the order to try; empty when none may.
+    """A plan for each trunk that may take the call, in the order to try; empty when none may. All
+    trunks are tried with one number of the called party before the next.
     ``seed``: of the call, for gateways that share calls by weight. ``us_on``: we, by our address
     that a trunk has for itself.
     """
@@ -145,6 +154,52 @@ def to_carrier(
             for trunk in carrier.trunks_for(verdict.shown):
                 ours = us_on.get(trunk.receives_on, us) if us_on else us
                 plans.append(_by_trunk(verdict, carrier, trunk, ours, withheld, seed))
+    if not verdict.others:
+        return tuple(plans)
+    first, *rest = verdict.others
+    other = verdict._replace(called=first, others=tuple(rest))
+    more = to_carrier(other, carriers, us, withheld, seed, us_on)
+    return (*plans, *[plan._replace(turn=plan.turn + 1) for plan in more])
+
+
+def to_sim(
+    verdict: ToSim,
+    carriers: Mapping[str, Carrier],
+    us: str,
+    seed: str = "",
+    us_on: Mapping[str, str] = NO_OTHERS,
+) -> tuple[Plan, ...]:
+    """A plan for each trunk by which its operator takes calls to SIMs; empty where there is none.
+    Nothing of the caller stands in it: the phone shows what was decided, without a name and without
+    a history. ``seed``, ``us_on``: see `to_carrier`.
+    """
+    carrier, plans = carriers.get(verdict.carrier), []
+    if carrier is None:
+        return ()
+    for trunk in carrier.sims_trunks:
+        ours = us_on.get(trunk.receives_on, us) if us_on else us
+        far, addresses = (
+            carrier.to_sim(verdict.called, verdict.shown, trunk),
+            trunk.in_order(seed),
+        )
+        plans.append(
+            Plan(
+                carrier.name,
+                trunk.name,
+                far.request_user,
+                far.to_user,
+                far.from_user,
+                f"sip:{far.from_user}@{ours}",
+                addresses[0].host,
+                _filled_in(far, ours),
+                addresses,
+                verdict.shown,
+                False,
+                False,
+                asks=trunk.auth.kind != "address",
+                masked=True,
+            )
+        )
     return tuple(plans)
 
 
@@ -159,7 +214,7 @@ def _by_trunk(
     far = carrier.far_side(verdict.called, verdict.shown, trunk)
     addresses = trunk.in_order(seed)
     from_user, from_uri = far.from_user, f"sip:{far.from_user}@{us}"
-    headers = tuple([(name, value.replace("{us}", us)) for name, value in far.headers])
+    headers = _filled_in(far, us)
     if withheld and not verdict.emergency:
         if headers:
             from_user, from_uri = "anonymous", ANONYMOUS
@@ -183,7 +238,12 @@ def _by_trunk(
         False,
         verdict.emergency,
         asks=trunk.auth.kind != "address",
+        masked=verdict.masked,
     )
+
+
+def _filled_in(far: FarSide, us: str) -> tuple[tuple[str, str], ...]:
+    return tuple([(name, value.replace("{us}", us)) for name, value in far.headers])
 
 
 class Uris(NamedTuple):

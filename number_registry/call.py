@@ -37,8 +37,8 @@ class Call(NamedTuple):
     number takes the call. ``from_sim``: a SIM of ours makes it; its operator hands it over to us.
     ``behind``: who stands behind a PBX's leg. ``again``: how often, within the last SLOW_S seconds,
     the same caller came to the same number without anything that explains it; ``at_once``: the same
-    within FAST_S (number_registry/conversations.py). ``waiting``: where a PBX asks for an agent, the
-    deals of this agent whose clients are live at that PBX, as far as that is known.
+    within FAST_S (number_registry/conversations.py). ``waiting``: where a PBX asks for an agent,
+    the deals of this agent whose clients are live at that PBX, as far as that is known.
     """
 
     peer: Peer

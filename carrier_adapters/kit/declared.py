@@ -16,7 +16,9 @@ from carrier_adapters.contract import (
 )
 from carrier_adapters.kit.trunk import FieldError, Trunk
 
-HOOKS = ("number", "parties", "written", "far_side", "trunk_for", "failure", "invoice")
+HOOKS = (
+    "number", "parties", "written", "far_side", "to_sim", "trunk_for", "failure", "invoice",
+)  # fmt: skip
 _NOT_TO_OVERRIDE = ("trunk", "plan", "diverted")
 _CHOICES = {
     "caller_header": CALLER_HEADERS,
