@@ -33,6 +33,7 @@ _CHECKS: tuple[Callable[[Carrier], Check], ...] = (
     checks.reads_hostile_input,
     checks.survives_writing,
     checks.writes_safely,
+    checks.rings_sims,
     checks.judges_failures,
     checks.reads_invoices,
     checks.remembers_nothing,
@@ -139,6 +140,9 @@ def _missing(carrier: Carrier, seen: set[tuple[str, bool]], forwarded: bool) -> 
     takes = any(one.direction != "in" for trunk in carrier.trunks for one in trunk.all_gateways())
     if takes and not any(not incoming for _, incoming in seen):
         yield "no INVITE that they take from us"
+    for trunk in carrier.sims_trunks:
+        if (trunk.name, False) not in seen:
+            yield f"no INVITE to a SIM of ours by trunk {trunk.name}"
     if takes and carrier.diversion and not forwarded:
         yield "diversion is True, and no INVITE that is forwarded = true"
 
@@ -178,18 +182,23 @@ def _inside(source: str, trunk: Trunk) -> bool:
 def _written(check: Check, carrier: Carrier, trunk: Trunk, capture: Capture) -> Iterator[str]:
     expected = capture.expected
     shown = E164.maybe(expected["shown"].removeprefix("+"))
-    if shown is None:
-        yield f"shown is {expected['shown']!r}, a full number with a plus is expected"
-        return
     called: str = expected["called"]
     called = (called.startswith("+") and E164.maybe(called[1:])) or called
-    found = under_watch(check, carrier.far_side, called, shown, trunk)
+    if trunk in carrier.sims_trunks and isinstance(called, E164):
+        found = under_watch(check, carrier.to_sim, called, expected["shown"], trunk)
+    elif shown is None:
+        yield f"shown is {expected['shown']!r}, a full number with a plus is expected"
+        return
+    else:
+        found = under_watch(check, carrier.far_side, called, shown, trunk)
     far = found[0] if found else None
     if not isinstance(far, FarSide):
         return  # the other checks have said so
     headers = {name: value.partition("sip:")[2].partition("@")[0] for name, value in far.headers}
     wanted, forwarded = capture.invite, expected.get("forwarded", False)
-    diverting = carrier.written(shown, trunk) if forwarded and carrier.diversion else ""
+    diverting = ""
+    if shown is not None and forwarded and carrier.diversion:
+        diverting = carrier.written(shown, trunk)
     pairs: list[tuple[str, Any, Any]] = [
         ("Request-URI", far.request_user, wanted.request_user),
         ("To", far.to_user, wanted.to_user),

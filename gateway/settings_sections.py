@@ -97,6 +97,7 @@ class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     longest_s: Annotated[int, msgspec.Meta(ge=1, le=604800)] = 14400
     no_answer_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 120
+    agent_rings_s: Annotated[int, msgspec.Meta(ge=1, le=3600)] = 20
     silent_trunk_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 4000
 
 

@@ -26,6 +26,9 @@ NO_SIGN_MS = 2000  # before a far side has said anything at all
 LAST_TRY_MS = 10000  # patience with a silent far side when there is nowhere else to go
 # a PBX is as good a reason to try its next address as a carrier is
 PBX_RETRY = frozenset({408, 480, 503, 504})
+# Too long a silence after ringing is a person who does not answer: no other address is tried.
+NO_ANSWER = (408, 480, 487)
+PERSONS_NO = (486, 600, 603)
 NOT_SENT = (0, 0)  # what is told of an attempt that could not even be sent
 
 Step = tuple[int, Address]  # which of the plans, and where
@@ -123,6 +126,8 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
                     left, tried = elsewhere(left, way), tried - 1
                     continue
             to, trunk, user = plan.to, plan.trunk, plan.user
+            if plan.anyway:
+                do.unflag(do.FLAG_INSTEAD)
             worker.attempt = Attempt(call, plan)
         wait = silent_ms = worker.config.silent_trunk_ms
         if not left:
@@ -199,6 +204,26 @@ def share(remaining_ms: int, left: Sequence[Step], down: frozenset[str]) -> int:
     if down:
         living = sum(address.uri not in down for _, address in left)
     return max(LEAST_MS, remaining_ms // (living or 1))
+
+
+def goes_on(
+    worker: Worker, pending: Pending, status: int, cause: int, rang: bool
+) -> Pending | None:
+    """What may still be tried after this final status; None: nothing may. ``rang``: somebody let it
+    ring. Another gateway is another way to the same phone; another phone rings where the one before
+    cannot be reached, or in any case where its plan says so.
+    """
+    if not (rang and status in NO_ANSWER) and is_elsewhere(worker, pending, status, cause):
+        return pending
+    plans, way = pending.plans, (pending.to, pending.trunk, pending.user)
+    turn = next((one.turn for one in plans if (one.to, one.trunk, one.user) == way), 0)
+    wanted = not rang and status not in PERSONS_NO
+    left = [
+        step
+        for step in pending.left
+        if plans and plans[step[0]].turn > turn and (wanted or plans[step[0]].anyway)
+    ]
+    return pending._replace(left=tuple(left)) if left else None
 
 
 def is_elsewhere(worker: Worker, pending: Pending, status: int, cause: int) -> bool:

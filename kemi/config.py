@@ -44,6 +44,7 @@ class Config:
     ng: str
     ng_before: str
     no_answer_ms: int
+    agent_rings_ms: int
     silent_trunk_ms: int
 
     @classmethod

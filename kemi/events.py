@@ -10,10 +10,10 @@ from time import time_ns
 from kemi.facts import Facts, Source
 from kemi.journal import Journal
 from kemi.json_line import Template
-from number_registry.call import Call, Drop, Reject, Rule, Side, ToCarrier, ToPbx
+from number_registry.call import Call, Drop, Reject, Side, ToCarrier, ToPbx, ToSim, Verdict
 from number_registry.e164 import E164
 
-KINDS = {ToPbx: "pbx", ToCarrier: "carrier", Reject: "reject", Drop: "drop"}
+KINDS = {ToPbx: "pbx", ToCarrier: "carrier", ToSim: "sim", Reject: "reject", Drop: "drop"}
 
 _START = Template(
     (
@@ -22,6 +22,8 @@ _START = Template(
         *("fu", "tu", "sock", "kind"),
         # who stands behind a PBX's leg
         *("conv", "did", "client"),
+        # by which deal, and whose call of those who have SIMs of ours
+        *("deal", "agent"),
         # where it goes and how it is written there; empty for a refusal
         *("to", "trunk2", "shown", "dialled", "dst", "fu2", "tu2"),
     ),
@@ -53,7 +55,7 @@ def start(
     sock: str,
     status: int,
     media: bool,
-    trace: Sequence[Rule],
+    verdict: Verdict,
     towards: Towards,
 ) -> None:
     """A new call and what was decided of it. ``towards``: how it goes on; NOWHERE for a refusal."""
@@ -66,10 +68,12 @@ def start(
         *("start", ident, way, source, trunk, addr, call_id, tag, caller, number, contact),
         *(from_uri, to_uri, sock, kind),
         *behind[:3],
+        verdict.deal,
+        verdict.agent,
         *towards,
         *(time_ns() // 1000, cseq, status, 1 if media else 0),
     )
-    journal.write(_START.line(values, routes, trace))
+    journal.write(_START.line(values, routes, verdict.trace))
 
 
 def attempt(

@@ -4,8 +4,6 @@ of routing itself.
 
 from __future__ import annotations
 
-from time import time
-
 from kemi import announce, events, rounds
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
@@ -16,6 +14,8 @@ from kemi.limits import RETRY_AFTER_S
 from kemi.media import flags
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx, uris
+from kemi.sim_plans import sim_plans
+from kemi.where import where_registered
 from kemi.worker import Worker, call_id
 from kemi.writing import write
 from number_registry import dialling
@@ -27,6 +27,7 @@ from number_registry.call import (
     Side,
     ToCarrier,
     ToPbx,
+    ToSim,
     Verdict,
     lot_of,
 )
@@ -66,7 +67,7 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
     if isinstance(verdict, ToPbx):
         pbx = directory.pbx(verdict.pbx)
         if pbx is not None and not pbx.addresses:
-            verdict = _where_registered(worker, verdict, pbx)
+            verdict = where_registered(worker, verdict, pbx)
         if isinstance(verdict, ToPbx):
             told = correlation(worker.sealer, ident, call, verdict)
             plans = (to_pbx(verdict, pbx, worker.ours.us, told),)
@@ -81,6 +82,10 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         )
         if not plans:
             verdict = Reject(503, "the carrier has no trunk that takes calls", verdict.trace)
+    elif isinstance(verdict, ToSim):
+        plans = sim_plans(worker, ident, call, verdict, directory, facts.call_id)
+        if not plans:
+            verdict = Reject(503, "its operator has no trunk to our SIMs", verdict.trace)
     if (
         len(facts.from_uri) + len(facts.to_uri) > LONGEST_IDENTITIES
         or "|" in facts.from_uri + facts.to_uri
@@ -102,26 +107,6 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
         if worker.accounts:
             plans = tuple([_with_guests(plan, directory, guest) for plan in plans])
         _send(worker, ident, call, verdict, plans, facts, offered)
-
-
-def _where_registered(worker: Worker, verdict: ToPbx, pbx: Pbx) -> Verdict:
-    """The addresses that the PBX has registered from, in the order to try."""
-    worker.registered.refresh()
-    user = pbx.account.user if pbx.account else ""
-    in_request = "request" in pbx.profile.did_in
-    found = worker.registered.of(user, time())
-    reached = [(one, one.address(did_in_request=in_request)) for one in found]
-    # A Contact is the PBX's word. From where it registered it may be called; a carrier would take
-    # the call for one of ours, to whatever number the Contact names.
-    addresses = tuple(
-        address
-        for one, address in reached
-        if address is not None and (one.received or not worker.is_carriers_or_ours(address.host))
-    )
-    if addresses:
-        return verdict._replace(addresses=addresses)
-    said = f"PBX {pbx.name} is not registered" + " where it can be called" * bool(found)
-    return Reject(480, said, (*verdict.trace, ("refused", f"480: {said}")))
 
 
 def _if_offered(verdict: ToPbx, pbx: Pbx) -> Verdict:
@@ -160,7 +145,7 @@ def read(worker: Worker, peer: Peer, facts: Facts) -> Call:
     parties = carrier.parties(invite, trunk)
     called, caller, withheld, _ = parties
     lot, from_sim = lot_of(facts.call_id), trunk.serves == "sims"
-    again = 0 if from_sim else rounds.of_arrival(caller, called)
+    again = (rounds.of_sim if from_sim else rounds.of_arrival)(caller, called)
     return Call(peer, called, caller, withheld, lot, from_sim, NOBODY, again)
 
 
@@ -296,6 +281,6 @@ def _record(
         sock=worker.ours.socket(facts.proto),
         status=verdict.status if isinstance(verdict, Reject) else 0,
         media=worker.config.media and towards is not events.NOWHERE,
-        trace=verdict.trace,
+        verdict=verdict,
         towards=towards,
     )

@@ -17,6 +17,7 @@ from number_registry.model import Address
 FLAG_OFFERED = 1  # the request's SDP is an offer, so the reply's is the answer
 FLAG_RANG = 2
 FLAG_COUNTED = 3  # the call holds a channel of a trunk that has limits
+FLAG_INSTEAD = 8  # an agent's phone is rung, and operators take the call if nobody answers there
 FLAG_OFFERS = 4  # each attempt makes its own offer to the media relay
 
 IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy")

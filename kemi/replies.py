@@ -10,7 +10,7 @@ from kemi import events, late
 from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
-from kemi.attempts import Pending, is_elsewhere, try_next
+from kemi.attempts import Pending, goes_on, try_next
 from kemi.facts import Source
 from kemi.nat import is_behind_nat
 from kemi.seal import Sealed
@@ -21,8 +21,6 @@ OF_BEFORE_S = 60.0  # as long as a transaction may outlive its ring time (max_in
 REDIRECTS_BECOME = (480, "Temporarily Unavailable")
 CHALLENGES = (401, 407)
 CHALLENGES_BECOME = (503, "Service Unavailable")
-# Too long a silence after ringing is a person who does not answer: no other address is tried.
-NO_ANSWER = (408, 480, 487)
 
 
 def invite_reply(worker: Worker) -> None:
@@ -46,7 +44,9 @@ def invite_reply(worker: Worker) -> None:
         _answered(worker, call, status, contact, source)
     elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
         do.flag(do.FLAG_RANG)
-        do.patience(worker.config.no_answer_ms, 0)
+        config = worker.config
+        others_wait = do.is_flagged(do.FLAG_INSTEAD)
+        do.patience(config.agent_rings_ms if others_wait else config.no_answer_ms, 0)
         events.ring(worker.journal, call, status)
     if worker.config.media:
         _media(worker, call)
@@ -173,11 +173,8 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
     do.unflag(do.FLAG_RANG)  # the next address has yet to ring
     cause = message.q850_cause()
     meant = CHALLENGES_BECOME[0] if refused else status  # a gateway that does not serve us
-    if (
-        is_elsewhere(worker, pending, meant, cause)
-        and not (rang and status in NO_ANSWER)
-        and try_next(worker, pending, (status, cause))
-    ):
+    onwards = goes_on(worker, pending, meant, cause, rang)
+    if onwards is not None and try_next(worker, onwards, (status, cause)):
         return
     if status == 408:
         late.give_up(pending.call, late.ALL)

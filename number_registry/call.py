@@ -137,6 +137,8 @@ class Drop(NamedTuple):
 
     reason: str
     trace: tuple[Rule, ...]
+    deal: str = ""
+    agent: str = ""
 
 
 Verdict = ToPbx | ToCarrier | ToSim | Reject | Drop

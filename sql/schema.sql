@@ -453,7 +453,7 @@ CREATE TABLE calls (
     called         text NOT NULL DEFAULT '',
     shown          text NOT NULL DEFAULT '',
     dialled        text NOT NULL DEFAULT '',
-    verdict        text CHECK (verdict IN ('pbx', 'carrier', 'reject', 'drop')),
+    verdict        text CHECK (verdict IN ('pbx', 'carrier', 'sim', 'reject', 'drop')),
     rules          jsonb NOT NULL DEFAULT '[]',     -- [[rule, what it said], ..] in the order they were asked
     attempts       integer NOT NULL DEFAULT 0,
     destination    text NOT NULL DEFAULT '',        -- where the last attempt went
@@ -478,6 +478,10 @@ CREATE TABLE calls (
     first_leg      text CHECK (first_leg ~ '^[0-9a-f]{32}$'),  -- of the conversation that it goes on with; null: it stands alone
     conversation   text GENERATED ALWAYS AS (coalesce(first_leg, id)) STORED,
     joined_by      text NOT NULL DEFAULT '' CHECK (joined_by IN ('', 'correlation', 'caller', 'diversion')),  -- how that was known
+    deal           text NOT NULL DEFAULT '',        -- by which it went, or which was asked for
+    agent          text NOT NULL DEFAULT '',        -- extension of the person with a SIM of ours whose call it is
+    leg            text NOT NULL DEFAULT ''         -- which part of an agent's work it is
+        CHECK (leg IN ('', 'to_agent', 'to_operators', 'to_client', 'by_agent')),
     CHECK ((phase = 'ended') = (ended_at IS NOT NULL))
 );
 CREATE INDEX calls_newest ON calls (started_at DESC, id DESC);
@@ -486,6 +490,7 @@ CREATE INDEX calls_open ON calls (started_at) WHERE phase <> 'ended';
 CREATE INDEX calls_by_number ON calls (ours, started_at)
     INCLUDE (pbx, verdict, final_status, end_how, ring_at, answered_at, talk_ms, pdd_ms) WHERE phase = 'ended' AND conversation = id;
 CREATE INDEX calls_legs ON calls (conversation);
+CREATE INDEX calls_by_deal ON calls (deal, started_at DESC) WHERE deal <> '';
 CREATE INDEX calls_at_pbx ON calls (target, caller, started_at) WHERE verdict = 'pbx';
 
 -- One row per conversation: what its first leg tells, since that is who called whom and how it ended for them.

@@ -3,7 +3,8 @@
 A capture is two files: ``NAME.sip``, the message as text, and ``NAME.toml`` beside it:
 ``direction`` in or out, ``trunk``, and for a call in ``called``, ``caller``, ``withheld`` and
 perhaps ``source`` (the address it came from), for a call out ``called`` and ``shown``, and
-``forwarded = true`` where a PBX of ours forwards it. Full numbers are written with a plus.
+``forwarded = true`` where a PBX of ours forwards it. Full numbers are written with a plus; what a
+SIM of ours shows may be a deal or an extension, without one.
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 INVOICE_LIMIT_S = 0.2  # a file, not a call: nobody waits on the phone
 SHORT_CODES = ("112", "101", "0890", "100")
+DEALS = ("4711", "203", "007", "000000000", "123456789")  # and an extension
 _FOREIGN = ("442079460001", "4930123456", "12025550123", "861012345678", "33123456789",
             "81312345678", "8613800138000", "390612345678", "995322123456", "20212345")  # fmt: skip
 # RFC 3261, section 25.1: user; Kamailio and everybody else would read anything else differently
@@ -148,9 +149,7 @@ def survives_writing(carrier: Carrier) -> Check:
 def _read_back(
     check: Check, carrier: Carrier, trunk: Trunk, far: FarSide, called: E164, shown: E164
 ) -> None:
-    users = {name: user for name, value in far.headers
-             if (user := value.partition("sip:")[2].partition("@")[0])}  # fmt: skip
-    invite = Invite(far.request_user, far.to_user, {"From": far.from_user, **users})
+    invite = Invite(far.request_user, far.to_user, {"From": far.from_user, **dict(_users(far))})
     read = under_watch(check, carrier.parties, invite, trunk)
     if read and isinstance(read[0], Parties) and read[0][:2] != (called, shown.plus):
         said = f"{shown.plus} calling {called.plus} is read back as "
@@ -176,31 +175,63 @@ def writes_safely(carrier: Carrier) -> Check:
     return check
 
 
-def _judge_written(check: Check, called: str, far: Any) -> None:
+def rings_sims(carrier: Carrier) -> Check:
+    """A call to a SIM of ours names that SIM as the one called, and what its phone shows as the
+    caller, untouched, everywhere a caller stands: nothing else may be in it.
+    """
+    check = Check("calls to SIMs")
+    own = own_numbers(carrier)
+    for trunk, sim in product(carrier.trunks, own[:3]):
+        for shown in (*DEALS, own[-1].plus):
+            far = under_watch(check, carrier.to_sim, sim, shown, trunk)
+            if far:
+                _judge_written(check, sim, far[0], "to_sim")
+                _judge_shown(check, carrier, trunk, far[0], shown)
+    return check
+
+
+def _judge_shown(check: Check, carrier: Carrier, trunk: Trunk, far: Any, shown: str) -> None:
     if not isinstance(far, FarSide):
-        check.wrong("far_side", f"gave {_short(far)}, no FarSide")
+        return  # said already
+    wanted = carrier.written(E164(shown[1:]), trunk) if shown[:1] == "+" else shown
+    callers = [far.from_user, *(user for _, user in _users(far))]
+    if any(user != wanted for user in callers):
+        said = f"{shown} is to be shown, and {callers} stand where a caller does"
+        mend = "Deals and extensions as they are; a number as written() writes it"
+        check.wrong("to_sim", f"trunk {trunk.name}: {said}", mend)
+
+
+def _users(far: FarSide) -> list[tuple[str, str]]:
+    """Headers that hold a URI, and its user."""
+    pairs = [(name, value.partition("sip:")[2].partition("@")[0]) for name, value in far.headers]
+    return [(name, user) for name, user in pairs if user]
+
+
+def _judge_written(check: Check, called: str, far: Any, hook: str = "far_side") -> None:
+    if not isinstance(far, FarSide):
+        check.wrong(hook, f"gave {_short(far)}, no FarSide")
         return
     for field in ("request_user", "to_user", "from_user"):
         user = getattr(far, field)
         if not isinstance(user, str) or not _USER.fullmatch(user):
             mend = "Only what a SIP URI's user may hold; everything else as %XX (RFC 3261, 25.1)"
-            check.wrong("far_side", f"{field} is {_short(user)}", mend)
+            check.wrong(hook, f"{field} is {_short(user)}", mend)
     if called in SHORT_CODES and called not in far.request_user:
         said = f"{called} is written {far.request_user!r}"
-        check.wrong("far_side", said, "A short code stays as dialled")
+        check.wrong(hook, said, "A short code stays as dialled")
     for name, value in far.headers:
         if not _TOKEN.fullmatch(name):
-            check.wrong("far_side", f"{_short(name)} is no name of a header")
+            check.wrong(hook, f"{_short(name)} is no name of a header")
         elif name.lower() in _NOT_THEIRS:
             mend = "From and To by from_user and to_user; the rest is the gateway's"
             said = "routes or frames the message, or tells of its past"
             if name.lower() == "diversion":
                 mend = "Declare diversion = True: the gateway knows which calls are forwarded"
-            check.wrong("far_side", f"writes {name}, which {said}", mend)
+            check.wrong(hook, f"writes {name}, which {said}", mend)
         if not value.isprintable() or len(value) > 256:
-            check.wrong("far_side", f"{name}: {_short(value)} does not stay on one short line")
+            check.wrong(hook, f"{name}: {_short(value)} does not stay on one short line")
         if re.search(r"[{}]", value.replace("{us}", "")):
-            check.wrong("far_side", f"{name}: {_short(value)}", "Only {us} is filled in")
+            check.wrong(hook, f"{name}: {_short(value)}", "Only {us} is filled in")
 
 
 def judges_failures(carrier: Carrier) -> Check:
@@ -261,6 +292,7 @@ def _cases(carrier: Carrier) -> list[Case]:
         cases += [("number", (text, trunk)) for text in some]
         cases += [("parties", (invite, trunk)) for invite in list(hostile.invites())[::9]]
         cases += [("far_side", (number, number, trunk)) for number in numbers(carrier)]
+        cases += [("to_sim", (one, "4711", trunk)) for one in own_numbers(carrier)]
     return cases
 
 

@@ -33,10 +33,12 @@ class Start(msgspec.Struct, tag_field="e", tag="start", frozen=True, kw_only=Tru
     cid: str  # Call-ID
     ft: str  # From tag
     cseq: CSeq
-    kind: Literal["pbx", "carrier", "reject", "drop"]
+    kind: Literal["pbx", "carrier", "sim", "reject", "drop"]
     conv: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?\Z")] = ""  # the first leg's id
     did: str = ""  # the number of ours by which that came in, digits; else those that diverted it
     client: str = ""  # the party outside, as far as a PBX's leg tells
+    deal: str = ""  # the deal by which it goes, or which was asked for
+    agent: str = ""  # extension of the person with a SIM of ours whose call it is
     trunk: str = ""
     addr: str = ""  # "ip:port/udp" that it came from
     caller: str = ""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.calls import causes
-from gateway.calls.events import Start
+from gateway.calls.events import Start, Try
 from gateway.calls.fold import Call
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +51,9 @@ class Record(NamedTuple):
     talk_ms: int | None
     first_leg: str | None
     joined_by: str
+    deal: str
+    agent: str
+    leg: str
     state: str  # JSON
     tries: str  # JSON
 
@@ -72,7 +75,8 @@ def record(call: Call) -> Record:
     first_sign = min((sign for sign in (ring, answer) if sign is not None), default=None)
     taken = call.taken
     target = (taken.to if taken else "") or (start.to if start else "")
-    carrier, pbx = _neighbours(start, target) if start else ("", "")
+    stood_in = isinstance(taken, Try) and not taken.trunk2
+    carrier, pbx = _neighbours(start, target, stood_in) if start else ("", "")
     return Record(
         call.id,
         call.phase,
@@ -103,9 +107,26 @@ def record(call: Call) -> Record:
         (ended - answer) // 1000 if ended is not None and answer is not None else None,
         (start.conv if start else "") or None,
         "correlation" if start and start.conv else "",
+        start.deal if start else "",
+        start.agent if start else "",
+        leg(start, stood_in) if start else "",
         _encode(call).decode(),
         _encode(tries(call)).decode(),
     )
+
+
+def leg(start: Start, stood_in: bool) -> str:
+    """Which part of an agent's work the call is: to_agent (a SIM rings), to_operators (they take it
+    where the agent does not: ``stood_in``), to_client (a deal is dialled), by_agent (another call
+    of one with a SIM of ours), or empty.
+    """
+    if start.kind == "sim":
+        return "to_operators" if stood_in else "to_agent"
+    if start.kind not in ("carrier", "pbx"):
+        return ""
+    if start.deal and start.agent:
+        return "to_client"
+    return "by_agent" if start.agent else ""
 
 
 def final_status(call: Call) -> int | None:
@@ -173,8 +194,9 @@ def _attempts(call: Call) -> list[dict[str, str | int]]:
     return told
 
 
-def _neighbours(start: Start, target: str) -> tuple[str, str]:
+def _neighbours(start: Start, target: str, stood_in: bool) -> tuple[str, str]:
     """(carrier, PBX), empty where it has none; a call from carrier to carrier names the first."""
     if start.dir == "in":
-        return start.src, target if start.kind == "pbx" else ""
-    return target if start.kind == "carrier" else "", start.src
+        at_pbx = start.kind == "pbx" or (start.kind == "sim" and stood_in)
+        return start.src, target if at_pbx else ""
+    return target if start.kind in ("carrier", "sim") else "", start.src

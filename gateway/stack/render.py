@@ -72,6 +72,7 @@ def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str,
         "advertised_address": settings.sip.advertised_address,
         "no_answer_s": settings.calls.no_answer_s,
         "no_answer_ms": settings.calls.no_answer_s * 1000,
+        "agent_rings_ms": settings.calls.agent_rings_s * 1000,
         "silent_trunk_ms": settings.calls.silent_trunk_ms,
         "longest_s": settings.calls.longest_s,
         "registered_asked_s": max(1, round(settings.health.interval_s))

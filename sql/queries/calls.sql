@@ -39,18 +39,18 @@ SELECT id, state::text FROM calls WHERE phase <> 'ended';
 -- name: put_calls
 INSERT INTO calls (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
                    rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-                   final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state, tries)
+                   final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, deal, agent, leg, state, tries)
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
        rules::jsonb, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-       final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state::jsonb, tries::jsonb
+       final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, deal, agent, leg, state::jsonb, tries::jsonb
 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
             $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
             $16::int[], $17::text[], $18::timestamptz[], $19::timestamptz[], $20::timestamptz[],
             $21::timestamptz[], $22::text[], $23::text[], $24::int[], $25::text[], $26::bigint[],
-            $27::bigint[], $28::text[], $29::text[], $30::text[], $31::text[])
+            $27::bigint[], $28::text[], $29::text[], $30::text[], $31::text[], $32::text[], $33::text[], $34::text[])
      AS c (id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict,
            rules, attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how,
-           final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, state, tries)
+           final_status, cause, pdd_ms, talk_ms, first_leg, joined_by, deal, agent, leg, state, tries)
 ON CONFLICT (id) DO UPDATE SET
     -- what was joined afterwards stays joined
     first_leg = coalesce(excluded.first_leg, calls.first_leg),
@@ -63,13 +63,13 @@ ON CONFLICT (id) DO UPDATE SET
     started_at = excluded.started_at, ring_at = excluded.ring_at, answered_at = excluded.answered_at,
     ended_at = excluded.ended_at, end_side = excluded.end_side, end_how = excluded.end_how,
     final_status = excluded.final_status, cause = excluded.cause, pdd_ms = excluded.pdd_ms,
-    talk_ms = excluded.talk_ms, state = excluded.state, tries = excluded.tries, changed_at = now();
+    talk_ms = excluded.talk_ms, deal = excluded.deal, agent = excluded.agent, leg = excluded.leg, state = excluded.state, tries = excluded.tries, changed_at = now();
 
 -- name: list_calls
 -- Newest first; ($2, $3) is the place of the last row already seen, both null for the first page.
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms, tries, conversation, joined_by
+       pdd_ms, talk_ms, tries, conversation, joined_by, deal, agent, leg
 FROM calls
 WHERE ($2::timestamptz IS NULL OR (started_at, id) < ($2, $3::text))
   AND ($4::text IS NULL OR phase = $4)
@@ -80,13 +80,13 @@ LIMIT $1;
 -- name: show_call
 SELECT id, phase, direction, source, target, carrier, pbx, trunk, source_address, caller, called, shown, dialled, verdict, rules,
        attempts, destination, started_at, ring_at, answered_at, ended_at, end_side, end_how, final_status, cause,
-       pdd_ms, talk_ms, tries, conversation, joined_by
+       pdd_ms, talk_ms, tries, conversation, joined_by, deal, agent, leg
 FROM calls WHERE id = $1;
 
 -- name: show_legs
 -- Every leg of the conversation that this call belongs to, in the order of their beginning.
 SELECT l.id, l.phase, l.direction, l.source, l.target, l.caller, l.called, l.shown, l.started_at, l.answered_at, l.ended_at,
-       l.final_status, l.cause, l.talk_ms, l.joined_by
+       l.final_status, l.cause, l.talk_ms, l.joined_by, l.deal, l.agent, l.leg
 FROM calls c JOIN calls l ON l.conversation = c.conversation
 WHERE c.id = $1 ORDER BY l.started_at, l.id;
 

@@ -14,7 +14,8 @@ from kemi import events as written
 from kemi.facts import Facts, Source
 from kemi.journal import Journal
 from kemi.json_line import Template
-from number_registry.call import Call, Peer, Side
+from number_registry.call import Call, Peer, Side, ToSim
+from number_registry.e164 import E164
 from tests.unit.calls.story import ID, T0, answered_call, start
 
 GOOD = b'{"e":"end","c":"%s","t":%d,"side":"a","how":"bye"}' % (ID.encode(), T0)
@@ -94,9 +95,11 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
         "127.9.9.11", 5060, "udp",
     )  # fmt: skip
     source = Source("127.9.9.21", 5060, "udp")
+    trace = (("number", 'is in service \u00e9 "'),)
+    verdict = ToSim("steppe", E164("79360000203"), "4711", trace, "4711", "203")
     written.start(
         journal, ID, call, facts, kind="pbx", routes=["<sip:p1;lr>"], sock="udp:127.0.0.1:5060",
-        status=0, media=True, trace=[("number", "is in service \u00e9 \"")], towards=onward,
+        status=0, media=True, verdict=verdict, towards=onward,
     )  # fmt: skip
     second = "sip:127.9.9.22:5060;transport=udp"
     written.attempt(journal, ID, "northline", "moscow", 2, second, (500, 34), ("sip:f3", "sip:t3"))
@@ -116,6 +119,7 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
     ]  # fmt: skip
     first = heard[0]
     assert isinstance(first, Start)
+    assert (first.deal, first.agent) == ("4711", "203")
     assert first.rules == (("number", 'is in service \u00e9 "'),)
     assert (first.fu2, first.tu2, first.media, first.rr) == (
         "sip:f2@us",

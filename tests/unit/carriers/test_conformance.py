@@ -68,6 +68,8 @@ NUMBER = "def number(self, digits, trunk):\n        "
 PARTIES = "def parties(self, invite, trunk):\n        "
 FAR = "def far_side(self, called, shown, trunk):\n        "
 FAR += "far = super().far_side(called, shown, trunk)\n        "
+SIM = "def to_sim(self, sim, shown, trunk):\n        "
+SIM += "far = super().to_sim(sim, shown, trunk)\n        "
 FAILURE = "def failure(self, status, cause=0):\n        "
 
 
@@ -108,6 +110,12 @@ FAILURE = "def failure(self, status, cause=0):\n        "
         ("def invoice(self, data, file_name):\n        return data[0]", "invoice: IndexError"),
         ("caller_header = 'Remote-Party-ID'", "in_mobile: caller is read as"),
         (FAR + "return far._replace(headers=(('Diversion', '<sip:1@x>'),))", "Declare diversion"),
+        (SIM + "return super().to_sim(sim, '+' + sim, trunk)", "4711 is to be shown"),
+        (SIM + "return far._replace(headers=(('X-Caller', f'<sip:{sim}@{{us}}>'),))",
+         "to_sim: trunk moscow: 4711 is to be"),
+        (SIM + "return far._replace(from_user='1' + shown)", "to_sim: trunk moscow: 4711"),
+        (SIM + "return None", "to_sim: gave None, no FarSide"),
+        (SIM + "return int(shown)", "to_sim: gave 4711, no FarSide"),
         ("diversion = True", "diversion is True, and no INVITE that is forwarded = true"),
         ("diversion = 1", "diversion: 1 is neither True nor False"),
         ("number_format = 'national'", "out_mobile: Request-URI is written '89160000001'"),
@@ -140,6 +148,14 @@ def test_a_missing_capture_is_a_failure(folder: Path, remove: str, said: str) ->
         path.unlink()
     told = [finding.what for finding in checked(folder).findings]
     assert any(said in what for what in told), told
+
+
+def test_a_trunk_that_takes_calls_to_sims_needs_a_capture_of_one(folder: Path) -> None:
+    text = SOME.replace(
+        '"495"),)', '"495"), Trunk("sims", proxies=("sip:192.0.2.3",), serves="sims"))'
+    )
+    told = [finding.what for finding in checked(folder, text=text).findings]
+    assert any("no INVITE to a SIM of ours by trunk sims" in what for what in told), told
 
 
 @pytest.mark.parametrize(

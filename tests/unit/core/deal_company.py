@@ -16,7 +16,7 @@ STRANGER = E164("79163333333")
 MARAT, LENA, BOSS = E164("79360000203"), E164("79360000204"), E164("79360000110")
 NOBODYS_SIM = E164("79360000299")
 NORTHLINE = Peer(Side.CARRIER, "northline", "moscow")
-SIMS, ADS = Peer(Side.CARRIER, "mobile", "sims"), Peer(Side.CARRIER, "mobile", "ads")
+SIMS, ADS = Peer(Side.CARRIER, "steppe_mobile", "sims"), Peer(Side.CARRIER, "steppe_mobile", "ads")
 OLD, NEW = Peer(Side.PBX, "old"), Peer(Side.PBX, "new")
 ID = "ab" * 16
 NOON = 1_800_000_000
@@ -33,7 +33,7 @@ def person(
     shown: E164 | None = CITY,
     **rest: str,
 ) -> Person:
-    carrier = "mobile" if mobile else ""
+    carrier = "steppe_mobile" if mobile else ""
     facts = {"site": "moscow", "pbx": "", "shows": "city"} | rest
     return Person(
         extension, extension, role, shown, mobile=mobile, mobile_carrier=carrier, rung_by=rung_by,
@@ -74,8 +74,8 @@ def company(*more: Deal, now: int = NOON) -> MemoryDirectory:
         numbers={
             CITY: route("northline", "old"),
             OWN: route("northline", "old"),
-            OTHER_CITY: route("volga", "new"),
-            AD: route("mobile", "new"),
+            OTHER_CITY: route("volga_city", "new"),
+            AD: route("steppe_mobile", "new"),
             SUSPENDED: route("northline", "old", State.SUSPENDED),
         },
         pbxs={
@@ -84,7 +84,7 @@ def company(*more: Deal, now: int = NOON) -> MemoryDirectory:
         },
         people={one.extension: one for one in PEOPLE},
         sites={
-            "kazan": Site("kazan", "volga", OTHER_CITY),
+            "kazan": Site("kazan", "volga_city", OTHER_CITY),
             "moscow": Site("moscow", "northline", CITY),
         },
         deals={deal.id: deal for deal in (*DEALS, *more)},

@@ -60,7 +60,7 @@ def test_an_operator_puts_a_client_through_and_the_agents_phone_shows_the_deal(
 ) -> None:
     verdict = decide(sends(dialled), company())
     assert sim(verdict) == (MARAT, "4711", "4711")
-    assert isinstance(verdict, ToSim) and verdict.carrier == "mobile"
+    assert isinstance(verdict, ToSim) and verdict.carrier == "steppe_mobile"
     assert (verdict.agent, verdict.operators) == ("203", None)
 
 

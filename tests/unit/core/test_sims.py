@@ -139,7 +139,7 @@ def test_who_withholds_their_sims_number_is_shown_inside_by_extension_all_the_sa
 def test_emergency_comes_before_everything_and_leaves_by_the_site_of_whose_sim_it_is(
     digits: str,
 ) -> None:
-    for sim, carrier in ((MARAT, "northline"), (NOBODYS_SIM, "volga")):
+    for sim, carrier in ((MARAT, "northline"), (NOBODYS_SIM, "volga_city")):
         verdict = decide(dials(sim, digits, again=99), company())
         assert isinstance(verdict, ToCarrier) and verdict.emergency
         assert (verdict.carrier, verdict.masked) == (carrier, False)
