@@ -30,7 +30,9 @@ async def prove(home: Home, settings: Settings, ports: InternalPorts) -> list[Ca
 
 @click.command()
 @click.argument("to")
-@click.option("--from", "sender", required=True, help="An outside number, or an extension.")
+@click.option(
+    "--from", "sender", required=True, help="An outside number, an extension, or a SIM of ours."
+)
 @click.option(
     "--answer", type=click.Choice(sorted(ANSWERS)), default="answer", help="What the far side does."
 )
@@ -45,13 +47,16 @@ async def prove(home: Home, settings: Settings, ports: InternalPorts) -> list[Ca
 def call(to: str, sender: str, answer: str, pbx_first_dead: bool, lot: int, as_json: bool) -> None:
     """Place a real call through the running stack, with audio both ways.
 
-    FROM says where it starts: an extension calls from its PBX, any other number from the carrier
-    that rents TO out. The far ends are test endpoints on this machine. Exit status 0 when the
-    call was answered, both sides heard each other and its record arrived.
+    FROM says where it starts: a SIM of ours, or the extension of who has one, at its operator; any
+    other extension at its PBX; any other number at the carrier that rents TO out. The far ends are
+    test endpoints on this machine. Exit status 0 when the call was answered, both sides heard each
+    other and its record arrived.
 
     \b
       ./portgate call +74951230000 --from +79161234567
       ./portgate call '8 (916) 123-45-67' --from 101 --json
+      ./portgate call 4711 --from 203
+      ./portgate call '203*4711' --from 102
       ./portgate call +74951230000 --from +79161234567 --answer busy
       ./portgate call +74951230000 --from +79161234567 --pbx-first-dead
     """
@@ -79,9 +84,8 @@ def story(trial: place.Trial) -> list[str]:
     result = trial.result
     lines = ["Decision", *(f"  {step.rule:10} {step.said}" for step in result.trace), ""]
     lines += rewritten(trial)
-    names = [result.carrier or "caller", "portgate", result.pbx or "far side"]
-    if result.verdict == "carrier":
-        names = [result.pbx, "portgate", result.carrier]
+    far = result.carrier if result.verdict in ("carrier", "sim") else result.pbx
+    names = [trial.caller, "portgate", far or "far side"]
     lines += [
         "Ladder (ms)",
         *(f"  {line}" for line in ladder(names, arrows(trial.near, trial.far))),

@@ -62,7 +62,9 @@ def _plus(called: str) -> str:
 
 @click.command()
 @click.argument("to")
-@click.option("--from", "sender", required=True, help="An outside number, or an extension.")
+@click.option(
+    "--from", "sender", required=True, help="An outside number, an extension, or a SIM of ours."
+)
 @click.option(
     "--lot",
     type=click.IntRange(0, 99),
@@ -78,6 +80,8 @@ def explain(to: str, sender: str, lot: int, as_json: bool) -> None:
     \b
       ./portgate explain +74951230000 --from +79161234567
       ./portgate explain 112 --from 101
+      ./portgate explain 4711 --from 203
+      ./portgate explain '203*4711' --from 102
       ./portgate explain +74951230000 --from +79161234567 --lot 42
     """
     home = this_home()

@@ -18,7 +18,7 @@ from gateway.home import Home
 from gateway.trial.known import Known
 from gateway.trial.plan import Plan
 from gateway.trial.result import Audio, CallResult, Step, kind
-from number_registry.call import Side, lot_of
+from number_registry.call import ToPbx, lot_of
 from number_registry.model import Address
 from number_registry.store.pool import connect
 from number_registry.store.queries import SQL
@@ -51,6 +51,7 @@ class Trial:
     result: CallResult
     near: Leg
     far: Leg | None
+    caller: str  # the name of the side that called
 
     @property
     def before(self) -> SipMessage:
@@ -76,7 +77,7 @@ async def place(home: Home, known: Known, plan: Plan, wishes: Wishes = Wishes())
         )
         far, audio = await _lived(near, callee, wishes)
         record = await record_of(home, near.call_id, started)
-    return Trial(_result(plan, near, far, audio, record), near, far)
+    return Trial(_result(plan, near, far, audio, record), near, far, plan.peer.name)
 
 
 def call_id_of(lot: int) -> str:
@@ -107,7 +108,7 @@ async def _callee(stack: AsyncExitStack, plan: Plan, wishes: Wishes) -> Callee |
     callee = Callee(
         alive[0].host,
         alive[0].port,
-        name=plan.carrier if plan.peer.side is Side.PBX else plan.pbx,
+        name=plan.pbx if isinstance(plan.verdict, ToPbx) else plan.carrier,
         transport=alive[0].transport.value,
         script=ANSWERS[wishes.answer],
     )

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 from carrier_adapters.contract import Carrier, FarSide, Invite, Parties, Trunk
 from gateway.trial.known import Known
-from number_registry.call import Call, Peer, Reject, Rule, Side, ToCarrier, ToPbx, Verdict
+from number_registry.call import (
+    Call,
+    Peer,
+    Reject,
+    Rule,
+    Side,
+    ToCarrier,
+    ToPbx,
+    ToSim,
+    Verdict,
+)
 from number_registry.dialling import national
 from number_registry.e164 import E164
 from number_registry.errors import RefuseError
@@ -38,9 +48,9 @@ class Plan:
 
     @property
     def carrier(self) -> str:
-        if self.peer.side is Side.CARRIER:
-            return self.peer.name
-        return self.verdict.carrier if isinstance(self.verdict, ToCarrier) else ""
+        if isinstance(self.verdict, ToCarrier | ToSim):
+            return self.verdict.carrier
+        return self.peer.name if self.peer.side is Side.CARRIER else ""
 
     @property
     def pbx(self) -> str:
@@ -54,10 +64,17 @@ class Plan:
 
 
 def plan(known: Known, to: str, sender: str, lot: int = 0) -> Plan:
-    """`to` and `sender`: an E164, or digits of an extension or short code; `lot`: see Call.
+    """`to` and `sender`: an E164, or digits of an extension, a short code or a deal; a person who
+    has a SIM of ours calls from there. `lot`: see Call.
 
     Raises NoOriginError.
     """
+    directory = known.directory
+    person = directory.sim(sender) if isinstance(sender, E164) else directory.staff(sender)
+    if person is not None and person.mobile is not None:
+        return _by_sims_trunk(known, person.mobile_carrier, to, person.mobile, lot)
+    if isinstance(to, E164) and isinstance(sender, E164) and (whose := directory.sim(to)):
+        return _by_sims_trunk(known, whose.mobile_carrier, to, sender, lot)
     pbx = _pbx_of(known, sender)
     if pbx is not None:
         return _from_pbx(known, pbx, to, sender, lot)
@@ -106,6 +123,19 @@ def _from_carrier(known: Known, to: str, sender: E164, lot: int) -> Plan:
     invite = as_written(carrier, trunk, to, sender)
     parties = carrier.parties(invite, trunk)
     return _decided(known, peer, source, invite, _call(peer, parties, lot))
+
+
+def _by_sims_trunk(known: Known, name: str, to: str, sender: E164, lot: int) -> Plan:
+    """What the operator of our SIMs hands over: a call of one, or one to it from outside."""
+    carrier = known.carriers.get(name)
+    trunks = [one for one in carrier.trunks if one.serves == "sims"] if carrier else []
+    if carrier is None or not trunks:
+        raise NoOriginError(f"{name or 'nobody'} has no trunk that serves SIMs of ours")
+    trunk = trunks[0]
+    peer = Peer(Side.CARRIER, carrier.name, trunk.name)
+    invite = as_written(carrier, trunk, to, sender)
+    call = _call(peer, carrier.parties(invite, trunk), lot)._replace(from_sim=True)
+    return _decided(known, peer, _source(carrier, trunk), invite, call)
 
 
 def _renter(known: Known, to: str) -> tuple[Carrier, Trunk]:
@@ -170,7 +200,7 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
     if isinstance(verdict, ToPbx):
         pbx = known.directory.pbx(verdict.pbx)
         profile = pbx.profile if pbx is not None else Profile()
-        user = _spelt(verdict.did, profile.did_format, profile)
+        user = verdict.extension or _spelt(verdict.did, profile.did_format, profile)
         caller = E164.maybe(verdict.caller.removeprefix("+"))
         form = profile.caller_format or profile.did_format
         shown = _spelt(caller, form, profile) if caller else verdict.caller
@@ -185,6 +215,14 @@ def _decided(known: Known, peer: Peer, source: Address, invite: Invite, call: Ca
             written = carrier.far_side(verdict.called, verdict.shown, trunk)
             seed = invite.request_user
             far = tuple(address for _, one in trunks for address in one.in_order(seed))
+    elif isinstance(verdict, ToSim):
+        operator = known.carriers.get(verdict.carrier)
+        sims = operator.sims_trunks if operator is not None else ()
+        if operator is None or not sims:
+            verdict = Reject(503, "its operator has no trunk to our SIMs", verdict.trace)
+        else:
+            written = operator.to_sim(verdict.called, verdict.shown, sims[0])
+            far = tuple(one for trunk in sims for one in trunk.in_order(invite.request_user))
     return Plan(peer, source, invite, call, verdict, written, far)
 
 

@@ -6,16 +6,19 @@ from typing import Any
 
 import msgspec
 
-from number_registry.call import Drop, Reject, ToCarrier, ToPbx, Verdict
+from number_registry.call import Drop, Reject, ToCarrier, ToPbx, ToSim, Verdict
 
-KINDS: dict[type, str] = {ToPbx: "pbx", ToCarrier: "carrier", Reject: "reject", Drop: "drop"}
+KINDS: dict[type, str] = {
+    ToPbx: "pbx", ToCarrier: "carrier", ToSim: "sim", Reject: "reject", Drop: "drop",
+}  # fmt: skip
 
 # What a person can do about a final status, beside its name in RFC 3261 section 21.
 MEANING = {
     200: "answered",
-    403: "refused by the gateway: no number of ours may be shown for this caller",
+    403: "refused by the gateway: this caller may not call there, or has no number to show",
     404: "nobody here under this number",
     408: "nobody answered in time",
+    410: "the deal is closed or has expired",
     480: "the PBX is not reachable or not attached",
     486: "busy",
     487: "cancelled before it was answered",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import phonenumbers
 
 from number_registry.e164 import E164
 
 COUNTRY = "RU"
-_SHORT = 6  # digits; emergency numbers, short codes and extensions stay as they are
+# Emergency numbers, short codes, extensions and deals stay as they are: 112, 203, 4711, 203*4711*2
+_SHORT = re.compile(r"[0-9]{1,9}|(?:[0-9]{1,8}\*)?[0-9]{3,9}(?:\*[0-9]{1,2})?")
 
 
 class NotANumberError(ValueError):
@@ -15,14 +18,17 @@ class NotANumberError(ValueError):
 
 
 def read(typed: str, country: str = COUNTRY) -> E164 | str:
-    """The number in E.164, or the digits themselves when they are an extension or a short code.
+    """The number in E.164, or the digits themselves when they are an extension, a short code or a
+    deal.
 
     Any usual spelling: `+7 495 123-00-01`, `8 (495) 123-00-01`, `tel:+74951230001`. Raises
     NotANumberError.
     """
     text = typed.strip().removeprefix("tel:")
-    if text.isascii() and text.isdigit() and len(text) <= _SHORT:
+    if text.isascii() and _SHORT.fullmatch(text):
         return text
+    if "*" in text:
+        raise NotANumberError(f"{typed!r} is not a phone number, nor a deal as dialled: 203*4711")
     try:
         parsed = phonenumbers.parse(text, country)
     except phonenumbers.NumberParseException as error:
