@@ -17,17 +17,16 @@ from pathlib import Path
 import structlog
 from redis.asyncio import Redis
 
+from gateway.deal_file import DealValues
 from gateway.snapshot_file import Position, SnapshotFile
 from number_registry.cache_layout import (
-    DIRECTORY,
     DIRECTORY_KEY,
-    EPOCH,
     FEED_KEY,
-    Change,
     directory_bytes,
-    feed_changes,
 )
 from number_registry.errors import CacheCorruptError, MissError
+from number_registry.feed_layout import DIRECTORY, EPOCH, Change, feed_changes
+from number_registry.packed_deals import PackedDeals
 from number_registry.publish.copy_reader import read_copy
 from number_registry.publish.redis_copy import open_redis, standing
 from number_registry.snapshot import TableFullError
@@ -151,7 +150,7 @@ class Mirror:
         self, redis: Redis, epoch: int, identity: bytes, changes: list[Change]
     ) -> None:
         blob = None
-        for kind, _, value in changes:
+        for kind, _, value, _ in changes:
             if kind == EPOCH and value != epoch:
                 raise PlaceLostError("the publisher wrote everything anew")
             if kind == DIRECTORY:
@@ -163,7 +162,7 @@ class Mirror:
             file = self._open()
             try:
                 file.apply(changes, blob)
-                if file.table.worth_rebuilding:
+                if file.worth_rebuilding:
                     await asyncio.to_thread(file.grow, [])
             except TableFullError:
                 await asyncio.to_thread(file.grow, changes)
@@ -177,14 +176,16 @@ class Mirror:
         if not newest:
             return  # between our two questions the copy was lost: `_follow` will find out
         file = self._open()
-        found = await read_copy(redis, file.table if file.built else None)
+        table = file.table if file.built else None
+        found = await read_copy(redis, table, file.deals.table if file.deals.built else None)
         if found.corrupt:
             log.error("Redis holds what we did not write", values=found.corrupt)
             self._suspicious()
         position = (epoch, *_place(newest[0][0]))
         async with self._writing:
+            deals = _values(found.deals)
             await asyncio.to_thread(
-                file.build, found.pairs, len(found.keys), found.groups, found.blob, position
+                file.build, found.pairs, len(found.keys), found.groups, found.blob, position, deals
             )
         self._done(len(found.keys), started)
 
@@ -198,8 +199,9 @@ class Mirror:
         _, blob = directory_bytes(truth.directory)
         async with self._writing:
             file = self._open()
+            place, deals = file.position, _values(truth.deals)
             await asyncio.to_thread(
-                file.build, truth.pairs, truth.count, truth.groups, blob, file.position
+                file.build, truth.pairs, truth.count, truth.groups, blob, place, deals
             )
         self._done(truth.count, started)
 
@@ -224,6 +226,10 @@ class Mirror:
 
     def _beat(self) -> None:
         self._open().beat()
+
+
+def _values(deals: PackedDeals) -> DealValues:
+    return DealValues(deals.values, deals.count, deals.size)
 
 
 def _identity(place: list[int]) -> str:

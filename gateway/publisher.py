@@ -27,7 +27,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gateway import retry
-from number_registry.cache_layout import PROBE_KEY, Change
+from number_registry.cache_layout import PROBE_KEY
+from number_registry.feed_layout import Change
 from number_registry.publish import outbox
 from number_registry.publish.reconcile import differences, rewrite
 from number_registry.publish.redis_copy import CopyLostError, open_redis, standing, write

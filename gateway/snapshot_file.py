@@ -1,5 +1,5 @@
-"""Holds the mapped snapshot file of this host: opens, changes, and replaces it; it knows neither
-Redis nor PostgreSQL.
+"""Holds the mapped snapshot files of this host, numbers and deals: opens, changes, and replaces
+them; it knows neither Redis nor PostgreSQL.
 
 Readers never see a half-written file: one is built aside, synced and renamed over, and the old one,
 which they still have mapped, tells them to look again. The folder is locked, so that a file
@@ -17,8 +17,12 @@ from collections.abc import Callable, Iterable
 from itertools import chain
 from pathlib import Path
 
-from number_registry.cache_layout import DIRECTORY, GROUP, NUMBER, Change, read_directory
+from gateway.deal_file import DealFile, DealValues
+from gateway.mapped_file import Mark, aside, mapped, mark
+from number_registry.cache_layout import read_directory
+from number_registry.deal_layout import DEAL, INDEX
 from number_registry.errors import AbortError, CacheCorruptError
+from number_registry.feed_layout import DIRECTORY, GROUP, NUMBER, Change
 from number_registry.snapshot import (
     SnapshotTable,
     TableFullError,
@@ -31,8 +35,6 @@ from number_registry.snapshot import (
 Position = tuple[
     int, int, int
 ]  # epoch, milliseconds, sequence: the last feed entry that is in the file
-
-_Mark = tuple[int, int, int]
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -51,6 +53,7 @@ class SnapshotFile:
         """Raises SnapshotLockedError when another process has the folder."""
         self.numbers_map = folder / "numbers.map"
         self.directory_json = folder / "directory.json"
+        self.deals = DealFile(folder)
         self.boot = boot_cell(_BOOT_ID.read_text("ascii"))
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = (folder / "lock").open("w")
@@ -60,7 +63,7 @@ class SnapshotFile:
             self._lock.close()
             raise SnapshotLockedError(f"{folder} is written by another process") from None
         self._map: mmap.mmap | None = None
-        self._marks: tuple[_Mark, ...] = ()  # by which both files are known again
+        self._marks: tuple[Mark, ...] = ()  # by which both files are known again
         self._table: SnapshotTable | None = None
 
     def open(self) -> bool:
@@ -71,10 +74,11 @@ class SnapshotFile:
         if not self.numbers_map.exists():
             return False
         with self.numbers_map.open("r+b") as file:
-            mapped = _mapped(file.fileno())
-        self._use(SnapshotTable(memoryview(mapped), self.boot), mapped)
+            found = mapped(file.fileno())
+        self._use(SnapshotTable(memoryview(found), self.boot), found)
         try:
             generation = read_directory(self.directory_json.read_bytes()).generation
+            self.deals.open()
         except (CacheCorruptError, OSError):
             # Numbers alone route nothing. In use all the same: readers have to be told of the next.
             self.placed((0, 0, 0))
@@ -104,10 +108,10 @@ class SnapshotFile:
         worker only, which would then know no number at all.
         """
         try:
-            found = self.numbers_map.stat(), self.directory_json.stat()
+            found = mark(self.numbers_map), mark(self.directory_json)
         except OSError:
             return False
-        return self.table.header_is_whole and tuple(map(_mark, found)) == self._marks
+        return self.table.header_is_whole and found == self._marks and self.deals.intact
 
     @property
     def position(self) -> Position:
@@ -121,43 +125,47 @@ class SnapshotFile:
         groups: dict[int, int],
         blob: bytes,
         position: Position,
+        deals: DealValues | None = None,
     ) -> None:
-        """Replace the file by one with exactly these numbers and groups, and the directory.
+        """Replace the files by ones with exactly these numbers and groups, the directory, and these
+        deals; None leaves deals as they are.
 
         ``pairs`` gives (number, packed value), about ``count`` of them; it is asked again when they
         do not fit.
         """
+        if deals is not None:
+            self.deals.build(deals)
         generation = self._write_directory(blob)
         rooms = group_room(max(groups, default=0))
-        aside, mapped, table = self._filled(pairs, table_capacity(count), rooms)
+        beside, found, table = self._filled(pairs, table_capacity(count), rooms)
         for index, packed in groups.items():
             table.set_group(index, packed)
         table.set_directory_generation(generation)
         table.set_position(*position)
-        mapped.flush()
+        found.flush()
         # Before the rename: readers that look too early find the old file and look again at their
         # next call. After it, a crash in between would leave them with a file that nobody updates.
         if self._table is not None:
             self._table.supersede()
-        aside.rename(self.numbers_map)
-        self._use(table, mapped)
+        beside.rename(self.numbers_map)
+        self._use(table, found)
         self._mark_files()
 
     def _filled(
         self, pairs: Callable[[], Iterable[tuple[int, int]]], capacity: int, rooms: int
     ) -> tuple[Path, mmap.mmap, SnapshotTable]:
         while True:
-            aside, mapped = self._aside(file_bytes(capacity, rooms))
-            table = SnapshotTable.format(memoryview(mapped), capacity, rooms, secrets.randbits(63))
+            beside, found = aside(self.numbers_map, file_bytes(capacity, rooms))
+            table = SnapshotTable.format(memoryview(found), capacity, rooms, secrets.randbits(63))
             try:
                 table.fill(pairs())
             except TableFullError:
                 # More came than was said, or some of them fall unluckily together.
                 capacity += capacity // 4
                 table.close()
-                mapped.close()
+                found.close()
                 continue
-            return aside, mapped, table
+            return beside, found, table
 
     def apply(self, changes: list[Change], blob: bytes | None = None) -> None:
         """Store new values in place, in the order given.
@@ -167,24 +175,39 @@ class SnapshotFile:
         Raises TableFullError when they do not fit: then `grow` with the same changes, some of which
         may be in already.
         """
-        for kind, key, value in changes:
+        for kind, key, value, text in changes:
             if kind == NUMBER:
                 self.table.set_number(key, value)
             elif kind == GROUP:
                 self.table.set_group(key, value)
+            elif kind in (DEAL, INDEX):
+                self.deals.table.set(kind, key, text)
             elif kind == DIRECTORY and blob is not None:
                 self.table.set_directory_generation(self._write_directory(blob))
                 self._mark_files()
 
     def grow(self, changes: list[Change]) -> None:
-        """Build anew from what is in the file and these changes, with room for more.
+        """Build anew from what is in the files and these changes, with room for more; only the file
+        that has none left, or that changes.
 
         Takes seconds for a million.
         """
+        kinds = {change.kind for change in changes}
+        if kinds & {DEAL, INDEX} or self.deals.table.worth_rebuilding:
+            self.deals.grow({c[:2]: c.text for c in changes if c.kind in (DEAL, INDEX)})
+        if kinds & {NUMBER, GROUP} or self.table.worth_rebuilding:
+            self._grow_numbers(changes)
+
+    @property
+    def worth_rebuilding(self) -> bool:
+        """Whether one of the files should `grow`, though there is still room."""
+        return self.table.worth_rebuilding or self.deals.table.worth_rebuilding
+
+    def _grow_numbers(self, changes: list[Change]) -> None:
         table = self.table
         groups = dict(table.groups())
-        groups.update({key: value for kind, key, value in changes if kind == GROUP})
-        numbers = {key: value for kind, key, value in changes if kind == NUMBER}
+        groups.update({key: value for kind, key, value, _ in changes if kind == GROUP})
+        numbers = {key: value for kind, key, value, _ in changes if kind == NUMBER}
 
         def pairs() -> Iterable[tuple[int, int]]:
             old = ((key, value) for key, value in table.numbers() if key not in numbers)
@@ -207,27 +230,18 @@ class SnapshotFile:
             self._table.close()
             self._map.close()
         self._table = self._map = None
+        self.deals.close()
         self._lock.close()
 
     def _mark_files(self) -> None:
-        self._marks = _mark(self.numbers_map.stat()), _mark(self.directory_json.stat())
+        self._marks = mark(self.numbers_map), mark(self.directory_json)
 
-    def _use(self, table: SnapshotTable, mapped: mmap.mmap) -> None:
+    def _use(self, table: SnapshotTable, found: mmap.mmap) -> None:
         old, old_map = self._table, self._map
-        self._table, self._map = table, mapped
+        self._table, self._map = table, found
         if old is not None and old_map is not None:
             old.close()
             old_map.close()
-
-    def _aside(self, size: int) -> tuple[Path, mmap.mmap]:
-        """A zeroed file beside the real one, with its blocks reserved: a full disk must not become
-        a SIGBUS later.
-        """
-        aside = self.numbers_map.with_suffix(".new")
-        aside.unlink(missing_ok=True)
-        with aside.open("x+b") as file:
-            os.posix_fallocate(file.fileno(), 0, size)
-            return aside, _mapped(file.fileno())
 
     def _write_directory(self, blob: bytes) -> int:
         generation = read_directory(blob).generation
@@ -241,14 +255,3 @@ class SnapshotFile:
             os.fsync(file.fileno())
         aside.rename(self.directory_json)
         return generation
-
-
-def _mapped(descriptor: int) -> mmap.mmap:
-    try:
-        return mmap.mmap(descriptor, 0, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    except ValueError as error:  # an empty file cannot be mapped
-        raise CacheCorruptError(f"snapshot: {error}") from error
-
-
-def _mark(status: os.stat_result) -> _Mark:
-    return status.st_dev, status.st_ino, status.st_size

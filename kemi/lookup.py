@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from kemi.deal_lookup import DealLookup
 from kemi.redis_lookup import RedisDownError, RedisLookup
 from number_registry import cache_layout
 from number_registry.compact_directory import CompactDirectory
 from number_registry.errors import CacheCorruptError
 from number_registry.names import NO_NAMES, Names
 from number_registry.snapshot import SnapshotView, boot_cell
+from number_registry.steady_clock import SteadyClock
 
 STALE_S = 2.0
 RETRY_OPEN_S = 1.0
@@ -41,6 +43,8 @@ class Registry:
         # grows with each new directory, so that what was derived from it is derived again
         self.version = 0
         self.names: Names = NO_NAMES
+        self._deals = DealLookup(folder, self._redis, warn, lambda: self._stale)
+        self._clock = SteadyClock()
 
     def refresh(self) -> CompactDirectory | None:
         """The directory to decide with; None only while no snapshot has ever been readable."""
@@ -90,7 +94,8 @@ class Registry:
             return known
 
     def say_corruption(self) -> None:
-        """One line for each growth of the count of cells that were not ours."""
+        """One line for each growth of the count of cells and values that were not ours."""
+        self._deals.say_corruption()
         count = self._view.corrupt if self._view else 0
         if count != self._corrupt_said:
             self._corrupt_said = count
@@ -125,7 +130,9 @@ class Registry:
         wanted = view.directory_generation
         try:
             read = cache_layout.read_directory(self._json.read_bytes())
-            self.directory = CompactDirectory(self, read.content, self.names)
+            self.directory = CompactDirectory(
+                self, read.content, self.names, self._deals, self._clock
+            )
         except (OSError, ValueError, CacheCorruptError) as error:
             self._next_open = now + RETRY_OPEN_S
             self._warn(f"{self._json.name} cannot be used: {error}")

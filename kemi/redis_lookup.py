@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Sequence
 
 LIMIT_S = 0.015  # a SIP worker's whole patience with Redis for one question
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 30.0
@@ -31,18 +32,30 @@ class RedisLookup:
 
     def hget(self, key: str, field: str) -> bytes | None:
         """HGET key field within the limit; raises RedisDownError."""
+        answer = self._asked(_command(b"HGET", key.encode(), field.encode()))
+        return answer[0] if answer else None
+
+    def eval(self, script: str, key: str, words: Sequence[str]) -> list[bytes]:
+        """What a script answers with for one key and these arguments: a list of strings, none of
+        them nil. Raises RedisDownError as hget.
+        """
+        said = (b"EVAL", script.encode(), b"1", key.encode(), *(word.encode() for word in words))
+        return self._asked(_command(*said))
+
+    def _asked(self, command: bytes) -> list[bytes]:
+        """The strings of an answer; none for nil."""
         now = time.monotonic()
         if now < self._closed_until:
             raise RedisDownError("not asked: it did not answer a moment ago")
         try:
-            answer = self._ask(_command(b"HGET", key.encode(), field.encode()), now + self._limit_s)
+            answer = self._ask(command, now + self._limit_s)
         except (OSError, ValueError) as error:
             self._open_breaker()
             raise RedisDownError(f"{type(error).__name__}: {error}") from error
         self._pause = 0.0
         return answer
 
-    def _ask(self, command: bytes, deadline: float) -> bytes | None:
+    def _ask(self, command: bytes, deadline: float) -> list[bytes]:
         if self._socket is None:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._socket.settimeout(self._limit_s)
@@ -51,20 +64,28 @@ class RedisLookup:
         self._socket.sendall(command)
         return self._answer(deadline)
 
-    def _answer(self, deadline: float) -> bytes | None:
-        """One bulk reply of RESP2: ``$-1``, or ``$N`` and N bytes."""
+    def _answer(self, deadline: float) -> list[bytes]:
+        """One reply of RESP2: a bulk, ``$-1``, or ``$N`` and N bytes, or ``*N`` and N bulks."""
         data = b""
-        while True:
-            head, found, rest = data.partition(b"\r\n")
-            if found:
+        left = 1
+        found: list[bytes] = []
+        while left:
+            head, whole, rest = data.partition(b"\r\n")
+            if whole and head.startswith(b"*") and left == 1 and not found:
+                left, data = int(head[1:]), rest
+                continue
+            if whole:
                 if not head.startswith(b"$"):
                     raise ValueError(f"unexpected answer {head[:40]!r}")
                 length = int(head[1:])
                 if length < 0:
-                    return None
+                    return []
                 if len(rest) >= length + 2:
-                    return rest[:length]
+                    found.append(rest[:length])
+                    left, data = left - 1, rest[length + 2 :]
+                    continue
             data += self._more(deadline)
+        return found
 
     def _more(self, deadline: float) -> bytes:
         assert self._socket is not None

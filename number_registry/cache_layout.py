@@ -187,7 +187,7 @@ def number_from_redis(e164: int, value: bytes | None) -> int:
 
     Raises CacheCorruptError for bytes that are not ours.
     """
-    packed = _integer(value)
+    packed = integer(value)
     if packed and not number_is_ours(e164, packed):
         raise CacheCorruptError(f"number {e164}: foreign value in Redis")
     return packed
@@ -221,13 +221,14 @@ def group_from_redis(group: int, value: bytes | None) -> int:
 
     Raises CacheCorruptError for bytes that are not ours.
     """
-    packed = _integer(value)
+    packed = integer(value)
     if packed and not group_is_ours(group, packed):
         raise CacheCorruptError(f"group {group}: foreign value in Redis")
     return packed
 
 
-def _integer(value: bytes | None) -> int:
+def integer(value: bytes | None) -> int:
+    """A published integer in a reply of Redis, 0 for nil. Raises CacheCorruptError."""
     if value is None:
         return 0
     if not value.isdigit() or len(value) > 19:  # bytes.isdigit is ASCII only
@@ -281,48 +282,3 @@ def read_directory(blob: bytes) -> Directory:
 
 def _digest(body: bytes) -> int:
     return int.from_bytes(blake2b(body, digest_size=7, person=b"pg-directory").digest(), "big") | 1
-
-
-class Change(NamedTuple):
-    """One thing that changed, with its new value: what the feed carries.
-
-    ``kind`` is one of the constants below.
-    """
-
-    kind: str
-    key: int
-    value: int
-
-
-NUMBER, GROUP, DIRECTORY = "n", "g", "d"  # d: key 0, value = the generation now in DIRECTORY_KEY
-EPOCH = "e"  # key 0, value = the new epoch: everything was written anew, readers have to start over
-
-
-def feed_fields(changes: list[Change]) -> dict[str, str]:
-    """Fields of one feed entry: ``{"n74951230001": "6917...", "g7": "46..."}``; value 0 says that
-    it is gone.
-    """
-    return {f"{kind}{key}": str(value) for kind, key, value in changes}
-
-
-def feed_changes(fields: dict[bytes, bytes]) -> list[Change]:
-    """The changes in one feed entry.
-
-    Raises CacheCorruptError for anything that feed_fields did not write.
-    """
-    changes = []
-    for name, value in fields.items():
-        kind, digits = name[:1].decode("ascii", "replace"), name[1:]
-        if kind not in (NUMBER, GROUP, DIRECTORY, EPOCH) or not digits.isdigit():
-            raise CacheCorruptError(f"feed: {name[:24]!r} is not a change")
-        key, packed = int(digits), _integer(value)
-        if packed and not (
-            number_is_ours(key, packed)
-            if kind == NUMBER
-            else group_is_ours(key, packed)
-            if kind == GROUP
-            else True
-        ):
-            raise CacheCorruptError(f"feed: foreign value for {name[:24]!r}")
-        changes.append(Change(kind, key, packed))
-    return changes

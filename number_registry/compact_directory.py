@@ -4,8 +4,7 @@ no I/O, no decisions.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from number_registry.cache_layout import (
@@ -15,6 +14,7 @@ from number_registry.cache_layout import (
     unpack_group,
     unpack_number,
 )
+from number_registry.deal_layout import auto_key, deal_key, pair_key, unpack_deal
 from number_registry.deals import Deal
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
@@ -22,12 +22,15 @@ from number_registry.errors import CacheCorruptError, RefuseError
 from number_registry.model import Account, Pbx, PbxState, Person, Scenario, Site, State
 from number_registry.names import NO_NAMES, Names, ranked
 from number_registry.pbx_profile import Profile
+from number_registry.steady_clock import SteadyClock
 
 # Looked up by the packed value, since calling the enum costs a microsecond each; 0 is no state and
 # never looked up.
 _STATES = (State.RELEASED, *State)
 _SCENARIOS = (Scenario.SCRIPT, Scenario.DIRECT, Scenario.SCRIPT, Scenario.SCRIPT)
 _NOWHERE = GroupCell(0)
+# For a role that is not published, which no role of a registry is: the most careful of all.
+_NO_ROLE: Mapping[str, Any] = {"dials_outside": "deals_only", "shows": "city", "rung_by": ()}
 REMEMBERED = 8192  # unpacked routes; numbers of one city and carrier have theirs in common
 
 
@@ -43,6 +46,37 @@ class PackedNumbers(Protocol):
         """The packed value, 0 = no such group."""
 
 
+class PackedDeals(Protocol):
+    """Where published deals come from: a file of deals, or one that asks Redis besides. Bytes are
+    as deal_layout.is_ours has accepted them.
+    """
+
+    def deal(self, key: int) -> bytes:
+        """A deal by its key; no bytes = no such deal."""
+
+    def named(self, key: int) -> list[tuple[int, bytes]]:
+        """(key, bytes) of the deals that an index names, newest first."""
+
+    def auto_connects(self) -> bool:
+        """Whether there may be a deal with auto_connect."""
+
+
+class NoDeals:
+    """Where there are none."""
+
+    def deal(self, key: int) -> bytes:
+        return b""
+
+    def named(self, key: int) -> list[tuple[int, bytes]]:
+        return []
+
+    def auto_connects(self) -> bool:
+        return False
+
+
+NO_DEALS = NoDeals()
+
+
 class CompactDirectory:
     """The `Directory` of a SIP worker.
 
@@ -54,14 +88,24 @@ class CompactDirectory:
     """
 
     def __init__(
-        self, numbers: PackedNumbers, content: dict[str, Any], names: Names = NO_NAMES
+        self,
+        numbers: PackedNumbers,
+        content: dict[str, Any],
+        names: Names = NO_NAMES,
+        deals: PackedDeals = NO_DEALS,
+        clock: Callable[[], int] | None = None,
     ) -> None:
-        self._numbers = numbers
+        self._numbers, self._deals = numbers, deals
+        self._clock = clock or SteadyClock()
         self._routes: dict[tuple[int, int], NumberRoute] = {}
         try:
             self._carriers: list[str | None] = list(content["carriers"])
             self._by_index = [_pbx(entry, names) for entry in content["pbxs"]]
-            self._people = {ext: _person(ext, entry) for ext, entry in content["people"].items()}
+            roles = content["roles"]
+            self._people = {
+                ext: _person(ext, entry, roles.get(entry["role"], _NO_ROLE))
+                for ext, entry in content["people"].items()
+            }
             self._sites = {name: _site(name, entry) for name, entry in content["sites"].items()}
             self._emergency = frozenset(str(digits) for digits in content["emergency"])
         except (KeyError, TypeError, AttributeError, ValueError, RefuseError) as error:
@@ -116,23 +160,38 @@ class CompactDirectory:
         return self._emergency
 
     def deal(self, id: str) -> Deal | None:
-        return None  # deals are not published yet
+        key = deal_key(id)
+        packed = self._deals.deal(key)
+        return unpack_deal(key, packed) if packed else None
 
     def deal_between(self, agent: str, outside: E164) -> Deal | None:
+        for deal in self._open(pair_key(agent, outside), outside):
+            if deal.agent == agent:
+                return deal
         return None
 
     @property
     def auto_connects(self) -> bool:
-        return False
+        return self._deals.auto_connects()
 
     def deal_of(self, outside: E164) -> Deal | None:
+        for deal in self._open(auto_key(outside), outside):
+            if deal.auto_connect:
+                return deal
         return None
+
+    def _open(self, index: int, outside: E164) -> Iterator[Deal]:
+        """Those that an index names, and that are as it says: it is a hint."""
+        for key, packed in self._deals.named(index):
+            deal = unpack_deal(key, packed)
+            if deal.has(outside) and deal.state(self.now()) == "open":
+                yield deal
 
     def sim(self, e164: E164) -> Person | None:
         return self._sims.get(e164)
 
     def now(self) -> int:
-        return int(time.time())
+        return self._clock()
 
     def pbxs(self) -> Iterator[Pbx]:
         """Every PBX, for the guard that knows neighbours by the network they call from."""
@@ -166,9 +225,21 @@ def _pbx(entry: dict[str, Any] | None, names: Names) -> Pbx | None:
     )
 
 
-def _person(extension: str, entry: dict[str, Any]) -> Person:
-    shown = E164(entry["shown"]) if entry["shown"] else None
-    return Person(extension, entry["person"], entry["role"], shown, entry["site"], entry["pbx"])
+def _person(extension: str, entry: dict[str, Any], role: Mapping[str, Any]) -> Person:
+    mobile = entry.get("mobile")
+    return Person(
+        extension,
+        entry["person"],
+        entry["role"],
+        E164(entry["shown"]) if entry["shown"] else None,
+        entry["site"],
+        entry["pbx"],
+        E164(mobile) if mobile else None,
+        entry.get("mobile_carrier", ""),
+        role["dials_outside"],
+        role["shows"],
+        tuple(role["rung_by"]),
+    )
 
 
 def _site(name: str, entry: dict[str, Any]) -> Site:

@@ -16,6 +16,7 @@ from gateway.names import said
 from gateway.stack.problems import NotRunning, Problem
 from number_registry.cache_layout import read_directory
 from number_registry.compact_directory import CompactDirectory
+from number_registry.deal_table import DealView, FileOfDeals
 from number_registry.errors import CacheCorruptError
 from number_registry.names import Names
 from number_registry.snapshot import SnapshotView
@@ -53,7 +54,11 @@ def load(home: Home) -> Known:
 
 
 def _directory(numbers: Path, rest: Path, names: Names) -> CompactDirectory:
-    with numbers.open("rb") as file:
-        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
     content = read_directory(rest.read_bytes()).content
-    return CompactDirectory(SnapshotView(memoryview(mapped)), content, names)
+    deals = FileOfDeals(DealView(_mapped(numbers.with_name("deals.map"))))
+    return CompactDirectory(SnapshotView(_mapped(numbers)), content, names, deals)
+
+
+def _mapped(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from redis.asyncio import Redis
 
+from number_registry import deal_layout
 from number_registry.cache_layout import (
     BUCKETS,
     DIRECTORY_KEY,
@@ -16,7 +17,10 @@ from number_registry.cache_layout import (
     group_from_redis,
     numbers_from_hash,
 )
+from number_registry.deal_layout import DEAL, INDEX
+from number_registry.deal_table import DealView
 from number_registry.errors import CacheCorruptError
+from number_registry.packed_deals import PackedDeals
 from number_registry.publish.redis_copy import BUCKETS_AT_ONCE, hashes, several_at_once
 from number_registry.snapshot import SnapshotView
 
@@ -29,6 +33,7 @@ class PublishedCopy:
         self.values: array[int] = array("Q")
         self.groups: dict[int, int] = {}
         self.blob = b""
+        self.deals = PackedDeals()
         self.corrupt = 0
 
     def pairs(self) -> Iterator[tuple[int, int]]:
@@ -41,10 +46,12 @@ class PublishedCopy:
         self.values.extend([packed for _, packed in numbers])
 
 
-async def read_copy(redis: Redis, known: SnapshotView | None) -> PublishedCopy:
+async def read_copy(
+    redis: Redis, known: SnapshotView | None, known_deals: DealView | None
+) -> PublishedCopy:
     """The whole copy.
 
-    Where a value is corrupt, what ``known`` says of that number or group stays in force.
+    Where a value is corrupt, what is ``known`` of that number, group or deal stays in force.
     """
     copy = PublishedCopy()
     copy.blob = await redis.get(DIRECTORY_KEY) or b""
@@ -68,7 +75,45 @@ async def read_copy(redis: Redis, known: SnapshotView | None) -> PublishedCopy:
     if lost and known is not None:
         copy.corrupt += len(lost)
         copy.add([pair for pair in known.numbers() if bucket(pair[0]) in lost])
+    for kind in (DEAL, INDEX):
+        await _deals(redis, copy, kind, known_deals)
     return copy
+
+
+async def _deals(redis: Redis, copy: PublishedCopy, kind: str, known: DealView | None) -> None:
+    lost: set[int] = set()
+
+    async def read(first: int) -> None:
+        indices = range(first, min(first + BUCKETS_AT_ONCE, deal_layout.BUCKETS))
+        stored = await hashes(redis, [deal_layout.bucket_key(kind, index) for index in indices])
+        for index, fields in zip(indices, stored, strict=True):
+            if fields is None:
+                lost.add(index)
+            elif fields:
+                copy.deals.add(kind, _good(copy, kind, fields, known))
+
+    await several_at_once(read, range(0, deal_layout.BUCKETS, BUCKETS_AT_ONCE))
+    copy.corrupt += len(lost)
+    if lost and known is not None:
+        kept = (found for found in known.values() if found[0] == kind)
+        copy.deals.add(
+            kind, ((key, value) for _, key, value in kept if key % deal_layout.BUCKETS in lost)
+        )
+
+
+def _good(
+    copy: PublishedCopy, kind: str, fields: dict[bytes, bytes], known: DealView | None
+) -> Iterator[tuple[int, bytes]]:
+    for field, value in fields.items():
+        if not (field.isdigit() and len(field) <= 19):
+            copy.corrupt += 1
+            continue
+        key = int(field)
+        if not deal_layout.is_ours(kind, key, value):
+            copy.corrupt += 1
+            value = known.value(kind, key) if known is not None else b""
+        if value:
+            yield key, value
 
 
 def _numbers(copy: PublishedCopy, stored: dict[bytes, bytes], known: SnapshotView | None) -> None:

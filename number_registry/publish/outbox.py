@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from number_registry.cache_layout import DIRECTORY, GROUP, NUMBER, Change, directory_bytes
-from number_registry.store import truth
+from number_registry import deal_layout
+from number_registry.cache_layout import directory_bytes
+from number_registry.deal_layout import DEAL
+from number_registry.feed_layout import DIRECTORY, GROUP, NUMBER, Change
+from number_registry.store import deals_truth, truth
 from number_registry.store.pool import Connection
 from number_registry.store.queries import SQL
 
@@ -45,7 +48,8 @@ async def taken(connection: Connection) -> AsyncIterator[Batch]:
 
 async def batch(connection: Connection, rows: Iterable[tuple[str, int]]) -> Batch:
     """The present values of what these rows (kind, key) name."""
-    keys: dict[str, set[int]] = {NUMBER: set(), GROUP: set(), DIRECTORY: set(), _EVERYTHING: set()}
+    kinds = (NUMBER, GROUP, DIRECTORY, DEAL, _EVERYTHING)
+    keys: dict[str, set[int]] = {kind: set() for kind in kinds}
     for kind, key in rows:
         keys[kind].add(key)
     if keys[_EVERYTHING]:
@@ -58,6 +62,9 @@ async def batch(connection: Connection, rows: Iterable[tuple[str, int]]) -> Batc
     if keys[GROUP]:
         found = await truth.some_groups(connection, keys[GROUP])
         changes = [Change(GROUP, group, packed) for group, packed in found.items()] + changes
+    if keys[DEAL]:
+        values = await deals_truth.some_deals(connection, keys[DEAL])
+        changes += [Change(kind, key, 0, value) for kind, key, value in values]
     blob = None
     if keys[DIRECTORY]:
         generation, blob = directory_bytes(await truth.directory(connection))
@@ -83,3 +90,7 @@ async def ask_again(connection: Connection, changes: list[Change]) -> None:
             keys = [change.key for change in changes if change.kind == kind]
             if keys:
                 await connection.execute(SQL["ask_again"], kind, keys)
+        ids = {deal_layout.id_of(change.key) for change in changes if change.kind == DEAL}
+        if ids and await connection.fetchval(SQL["ask_again_deals"], list(ids)) < len(ids):
+            # One that never was: only who compares everything alone may take it away.
+            await connection.execute(SQL["ask_again"], _EVERYTHING, [0])

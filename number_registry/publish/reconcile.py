@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
+from number_registry import deal_layout
 from number_registry.cache_layout import (
     BUCKETS,
-    DIRECTORY,
     DIRECTORY_KEY,
-    GROUP,
     GROUPS_KEY,
-    NUMBER,
-    Change,
     bucket_key,
     directory_bytes,
 )
+from number_registry.deal_layout import DEAL, INDEX
+from number_registry.errors import CacheCorruptError
+from number_registry.feed_layout import DIRECTORY, GROUP, NUMBER, Change
 from number_registry.publish.redis_copy import (
     BUCKETS_AT_ONCE,
     disown,
@@ -50,7 +50,8 @@ class _Found(NamedTuple):
 
     ``items``: name, value, name, value to write; ``gone``: fields to remove.
 
-    ``changes`` is the same for the feed, and empty where nobody needs it.
+    ``changes`` is the same for the feed, and empty where nobody needs it. ``deals``: which an index
+    that differs names, here or there, by their keys.
     """
 
     key: str
@@ -59,6 +60,7 @@ class _Found(NamedTuple):
     changes: list[Change]
     foreign: list[bytes]
     no_hash: bool
+    deals: frozenset[int] = frozenset()
 
 
 async def rewrite(redis: Redis, truth: Truth) -> Rewritten:
@@ -109,7 +111,7 @@ class _Rewrite:
 
 
 async def differences(redis: Redis, truth: Truth) -> list[Change]:
-    """What in Redis is not as in the truth.
+    """What in Redis is not as in the truth; for an index of deals, the deals that it names.
 
     Foreign fields are removed at once; nothing of ours is touched.
 
@@ -124,7 +126,8 @@ async def differences(redis: Redis, truth: Truth) -> list[Change]:
     async def noted(found: list[_Found]) -> None:
         pipe = redis.pipeline(transaction=False)
         for one in found:
-            changes.extend(one.changes)
+            changes.extend([change for change in one.changes if change.kind != INDEX])
+            changes.extend([Change(DEAL, key) for key in one.deals])
             _mend(pipe, one._replace(items=[], gone=[]))
         if len(pipe):
             await pipe.execute()
@@ -136,7 +139,7 @@ async def differences(redis: Redis, truth: Truth) -> list[Change]:
 async def _compare(
     redis: Redis, truth: Truth, found: Callable[[list[_Found]], Any], listed: Callable[[], bool]
 ) -> None:
-    """Give ``found`` every hash, groups before numbers.
+    """Give ``found`` every hash, what is pointed to before what points to it.
 
     ``listed``: whether changes are wanted besides items.
     """
@@ -148,7 +151,8 @@ async def _compare(
         for index, stored in zip(indices, replies, strict=True):
             cells, key = truth.buckets[index], bucket_key(index)
             if stored or listed():
-                wanted = zip(cells[::2], cells[1::2], strict=True)
+                pairs = zip(cells[::2], cells[1::2], strict=True)
+                wanted = ((e164, b"%d" % packed) for e164, packed in pairs)
                 chunk.append(_compared(NUMBER, key, wanted, stored))
             else:
                 chunk.append(
@@ -157,29 +161,69 @@ async def _compare(
         await found(chunk)
 
     (stored,) = await hashes(redis, [GROUPS_KEY])
-    await found([_compared(GROUP, GROUPS_KEY, truth.groups.items(), stored)])
+    groups = ((group, b"%d" % packed) for group, packed in truth.groups.items())
+    await found([_compared(GROUP, GROUPS_KEY, groups, stored)])
     await several_at_once(numbers, range(0, BUCKETS, BUCKETS_AT_ONCE))
+    for kind in (DEAL, INDEX):
+        await _compare_deals(redis, truth, kind, found)
+
+
+async def _compare_deals(
+    redis: Redis, truth: Truth, kind: str, found: Callable[[list[_Found]], Any]
+) -> None:
+    async def some(first: int) -> None:
+        indices = range(first, min(first + BUCKETS_AT_ONCE, deal_layout.BUCKETS))
+        keys = [deal_layout.bucket_key(kind, index) for index in indices]
+        replies = await hashes(redis, keys)
+        await found(
+            [
+                _compared(kind, key, truth.deals.bucket(kind, index), stored)
+                for index, key, stored in zip(indices, keys, replies, strict=True)
+            ]
+        )
+
+    await several_at_once(some, range(0, deal_layout.BUCKETS, BUCKETS_AT_ONCE))
 
 
 def _compared(
-    kind: str, key: str, wanted: Iterable[tuple[int, int]], stored: dict[bytes, bytes] | None
+    kind: str, key: str, wanted: Iterable[tuple[int, bytes]], stored: dict[bytes, bytes] | None
 ) -> _Found:
     left = stored or {}
     items: list[bytes] = []
     changes: list[Change] = []
-    for number, packed in wanted:
-        name, value = b"%d" % number, b"%d" % packed
-        if left.pop(name, None) != value:
+    deals: set[int] = set()
+    for number, value in wanted:
+        name = b"%d" % number
+        before = left.pop(name, None)
+        if before != value:
             items += (name, value)
-            changes.append(Change(kind, number, packed))
-    gone = [field for field in left if _is_ours(field)]
-    changes += [Change(kind, int(field), 0) for field in gone]
-    foreign = [field for field in left if not _is_ours(field)]
-    return _Found(key, items, gone, changes, foreign, stored is None)
+            changes.append(_change(kind, number, value))
+            if kind == INDEX:
+                deals.update(_named(number, value), _named(number, before))
+    gone = [field for field in left if _is_ours(kind, field)]
+    changes += [Change(kind, int(field)) for field in gone]
+    if kind == INDEX:
+        deals.update(*(_named(int(field), left[field]) for field in gone))
+    foreign = [field for field in left if not _is_ours(kind, field)]
+    return _Found(key, items, gone, changes, foreign, stored is None, frozenset(deals))
 
 
-def _is_ours(field: bytes) -> bool:
-    return field.isdigit() and len(field) <= 15 and not field.startswith(b"0")
+def _change(kind: str, key: int, value: bytes) -> Change:
+    if kind in (DEAL, INDEX):
+        return Change(kind, key, 0, value)
+    return Change(kind, key, int(value))
+
+
+def _named(key: int, value: bytes | None) -> list[int]:
+    try:
+        return deal_layout.unpack_index(key, value or b"")
+    except CacheCorruptError:
+        return []
+
+
+def _is_ours(kind: str, field: bytes) -> bool:
+    longest = 19 if kind == INDEX else 15
+    return field.isdigit() and len(field) <= longest and not field.startswith(b"0")
 
 
 def _mend(pipe: Any, found: _Found) -> None:

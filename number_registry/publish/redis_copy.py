@@ -17,19 +17,15 @@ from redis.asyncio import ConnectionPool, Redis, UnixDomainSocketConnection
 from redis.exceptions import RedisError, ResponseError
 
 from number_registry.cache_layout import (
-    DIRECTORY,
     DIRECTORY_KEY,
-    EPOCH,
     FEED_KEY,
-    GROUP,
     GROUPS_KEY,
     META_KEY,
-    NUMBER,
-    Change,
-    feed_fields,
     number_place,
 )
+from number_registry.deal_layout import DEAL, INDEX, place
 from number_registry.errors import RetryError
+from number_registry.feed_layout import EPOCH, GROUP, NUMBER, Change, feed_fields, in_order
 
 FEED_ENTRIES = 2000  # about a million changes; a mirror that is further behind builds anew
 CHANGES_PER_ENTRY = 500
@@ -115,14 +111,14 @@ async def write(redis: Redis, changes: list[Change], blob: bytes | None, epoch: 
     pipe.hget(META_KEY, "epoch")
     if blob is not None:
         pipe.set(DIRECTORY_KEY, blob)
-    for kind, key, value in changes:
-        place = number_place(key) if kind == NUMBER else (GROUPS_KEY, str(key))
-        if kind not in (NUMBER, GROUP):
+    for kind, key, value, text in changes:
+        if kind not in (NUMBER, GROUP, DEAL, INDEX):
             continue
-        if value:
-            pipe.hset(*place, str(value))
+        where = _place(kind, key)
+        if value or text:
+            pipe.hset(where[0], items=[where[1], text or str(value)])
         else:
-            pipe.hdel(*place)
+            pipe.hdel(*where)
     feed(pipe, changes)
     found, *replies = await pipe.execute(raise_on_error=False)
     if any([wrong_type(reply) for reply in (found, *replies)]):
@@ -131,10 +127,15 @@ async def write(redis: Redis, changes: list[Change], blob: bytes | None, epoch: 
         raise CopyLostError(f"epoch {epoch} was published, Redis has {found!r}")
 
 
+def _place(kind: str, key: int) -> tuple[str, str]:
+    if kind == NUMBER:
+        return number_place(key)
+    return (GROUPS_KEY, str(key)) if kind == GROUP else place(kind, key)
+
+
 def feed(pipe: Any, changes: list[Change]) -> None:
     """Add these to a pipeline as feed entries, what is pointed to before what points to it."""
-    order = {DIRECTORY: 0, GROUP: 1, NUMBER: 2, EPOCH: 3}
-    changes = sorted(changes, key=lambda change: order[change.kind])
+    changes = in_order(changes)
     for start in range(0, len(changes), CHANGES_PER_ENTRY):
         fields = feed_fields(changes[start : start + CHANGES_PER_ENTRY])
         pipe.xadd(FEED_KEY, fields, maxlen=FEED_ENTRIES, approximate=True)

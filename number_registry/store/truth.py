@@ -18,6 +18,8 @@ from number_registry.cache_layout import (
     seal_number,
 )
 from number_registry.model import Scenario, State
+from number_registry.packed_deals import PackedDeals
+from number_registry.store.deals_truth import all_deals
 from number_registry.store.pool import Connection, Record
 from number_registry.store.queries import SQL
 
@@ -150,6 +152,8 @@ async def directory(connection: Connection) -> dict[str, Any]:
                 "shown": _digits(row["shown"]),
                 "site": row["site"],
                 "pbx": row["pbx"],
+                "mobile": _digits(row["mobile"]),
+                "mobile_carrier": row["mobile_carrier"],
             }
             for row in people
         },
@@ -203,6 +207,7 @@ class Truth:
         self.count = 0
         self.groups: dict[int, int] = {}
         self.directory: dict[str, Any] = {}
+        self.deals = PackedDeals()
 
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Every (number, packed value), in no order."""
@@ -227,6 +232,7 @@ async def read_all(connection: Connection) -> Truth:
                 cells.append(e164)
                 cells.append(packed)
             truth.count += len(chunk)
+        truth.deals = await all_deals(connection)
         truth.groups = await all_groups(connection)
         truth.directory = await directory(connection)
     return truth

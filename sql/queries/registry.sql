@@ -51,13 +51,15 @@ GROUP BY p.id, c.pbx_id;
 
 -- name: directory_people
 SELECT e.extension, p.name AS person, p.role, s.name AS site, coalesce(x.name, '') AS pbx,
-       coalesce(CASE WHEN r.shows = 'own' THEN e.shown END, c.shown) AS shown
+       coalesce(CASE WHEN r.shows = 'own' THEN e.shown END, c.shown) AS shown,
+       e.mobile, coalesce(k.name, '') AS mobile_carrier
 FROM extensions e
 JOIN people p ON p.id = e.person_id
 JOIN roles r ON r.name = p.role
 JOIN sites s ON s.id = e.site_id
 JOIN cities c ON c.id = s.city_id
-LEFT JOIN pbxs x ON x.id = e.pbx_id;
+LEFT JOIN pbxs x ON x.id = e.pbx_id
+LEFT JOIN carriers k ON k.id = e.mobile_carrier_id;
 
 -- name: directory_roles
 SELECT name, recorded, may_listen_to, sees, crm, shows, rung_by, dials_outside FROM roles;

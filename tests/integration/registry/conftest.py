@@ -26,8 +26,10 @@ from gateway.ports import InternalPorts
 from gateway.private_services import PrivateServices, private_services
 from gateway.publisher import Publisher
 from gateway.settings import Settings
+from kemi.lookup import Registry
 from number_registry.cache_layout import read_directory
 from number_registry.compact_directory import CompactDirectory
+from number_registry.deal_table import DealView, FileOfDeals
 from number_registry.directory import NumberRoute
 from number_registry.e164 import E164
 from number_registry.publish.redis_copy import open_redis
@@ -125,6 +127,7 @@ class Host:
     folder: Path
     errors: list[BaseException] = field(default_factory=list)
     _view: SnapshotView | None = None
+    _deals: DealView | None = None
 
     def __post_init__(self) -> None:
         self.publisher = Publisher(self.dsn, self.redis_url)
@@ -166,7 +169,15 @@ class Host:
     def directory(self) -> CompactDirectory:
         """The directory as a SIP worker has it now."""
         found = read_directory((self.folder / "directory.json").read_bytes())
-        return CompactDirectory(self.view(), found.content)
+        return CompactDirectory(self.view(), found.content, deals=FileOfDeals(self.deals()))
+
+    def deals(self) -> DealView:
+        """The mapped file of deals, likewise."""
+        if self._deals is None or self._deals.superseded:
+            with (self.folder / "deals.map").open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            self._deals = DealView(memoryview(mapped))
+        return self._deals
 
     def route(self, number: str) -> NumberRoute | None:
         """What routing would be told of a number written with plus."""
@@ -186,6 +197,34 @@ class Host:
 def host(dsn: str, services: PrivateServices, redis: Redis, tmp_path: Path) -> Host:
     """A gateway host on the demo company's database."""
     return Host(dsn, services.redis_url, tmp_path / "snapshot")
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What a SIP worker wrote into its log."""
+    return []
+
+
+@pytest.fixture
+def worker(said: list[str]) -> Iterator[Callable[[Host], Callable[[], CompactDirectory]]]:
+    """A SIP worker's registry on a host: gives the directory for its next call."""
+    opened = []
+
+    def of(host: Host) -> Callable[[], CompactDirectory]:
+        registry = Registry(host.folder, host.redis_url.removeprefix("unix://"), said.append)
+        opened.append(registry)
+
+        def next_call() -> CompactDirectory:
+            directory = registry.refresh()
+            registry.say_corruption()
+            assert directory is not None
+            return directory
+
+        return next_call
+
+    yield of
+    for registry in opened:
+        registry._redis.close()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 import gateway.publisher
 from number_registry import cache_layout as layout
-from number_registry.cache_layout import Change
 from number_registry.directory import NumberRoute
+from number_registry.feed_layout import Change
 from number_registry.model import PbxState, Scenario, State
 from number_registry.publish.outbox import LOCK
 from number_registry.store.pool import Connection, connect

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from number_registry import cache_layout as layout
-from number_registry.cache_layout import Change, GroupCell, NumberCell
+from number_registry.cache_layout import GroupCell, NumberCell
 from number_registry.errors import CacheCorruptError
 
 numbers = st.integers(min_value=10**6, max_value=10**15 - 1)
@@ -167,25 +167,3 @@ def test_a_directory_that_was_cut_is_noticed(length: int) -> None:
 def test_a_directory_of_another_layout_is_refused() -> None:
     with pytest.raises(CacheCorruptError, match="layout"):
         layout.read_directory(layout.directory_bytes({**CONTENT, "version": 2})[1])
-
-
-def test_changes_come_back_from_the_feed() -> None:
-    number = layout.pack_number(74951230001, NumberCell(1, 1, 3))
-    group = layout.pack_group(7, GroupCell(2))
-    changes = [
-        Change(layout.DIRECTORY, 0, 99),
-        Change(layout.GROUP, 7, group),
-        Change(layout.NUMBER, 74951230001, number),
-        Change(layout.NUMBER, 74951230002, 0),
-        Change(layout.EPOCH, 0, 5),
-    ]
-    fields = {name.encode(): value.encode() for name, value in layout.feed_fields(changes).items()}
-    assert layout.feed_changes(fields) == changes
-
-
-@pytest.mark.parametrize(
-    "fields", [{b"x1": b"1"}, {b"n": b"1"}, {b"nabc": b"1"}, {b"n7495": b"77"}, {b"g1": b"x"}]
-)
-def test_a_feed_entry_that_is_not_ours_is_corrupt(fields: dict[bytes, bytes]) -> None:
-    with pytest.raises(CacheCorruptError):
-        layout.feed_changes(fields)

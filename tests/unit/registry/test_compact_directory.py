@@ -35,8 +35,15 @@ CONTENT: dict[str, Any] = {
         "101": {"person": "Vera", "role": "supervisor", "shown": "74951230001", "site": "office",
                 "pbx": "old"},
         "102": {"person": "Oleg", "role": "operator", "shown": "", "site": "office", "pbx": ""},
+        "203": {"person": "Marat", "role": "agent", "shown": "", "site": "office", "pbx": "",
+                "mobile": "79360001203", "mobile_carrier": "steppe_mobile"},
+        "204": {"person": "Lena", "role": "gone", "shown": "", "site": "office", "pbx": ""},
     },
-    "roles": {},
+    "roles": {
+        "supervisor": {"dials_outside": "allowed", "shows": "own", "rung_by": ["anyone"]},
+        "operator": {"dials_outside": "allowed", "shows": "own", "rung_by": ["anyone"]},
+        "agent": {"dials_outside": "deals_only", "shows": "city", "rung_by": ["operator"]},
+    },
     "sites": {
         "office": {"city": "Moscow", "carrier": "northline", "callback": "74951230000"},
         "annex": {"city": "Kazan", "carrier": "volga_city", "callback": "78432220000"},
@@ -125,6 +132,24 @@ def test_an_extension_is_found_from_its_own_pbx() -> None:
         "101", "Vera", "supervisor", E164("74951230001"), "office", "old"
     )
     assert compact.person("101", "new") is None
+
+
+def test_a_person_is_found_by_their_sim_and_has_what_their_role_may() -> None:
+    sim = E164("79360001203")
+    marat = directory().sim(sim)
+    assert marat == directory().person("203", "old")
+    assert marat is not None and (marat.mobile, marat.mobile_carrier) == (sim, "steppe_mobile")
+    assert (marat.dials_outside, marat.shows, marat.rung_by) == (
+        "deals_only",
+        "city",
+        ("operator",),
+    )
+    assert directory().sim(NUMBER) is None
+
+
+def test_a_role_that_is_not_published_may_nothing() -> None:
+    lena = directory().person("204", "old")
+    assert lena is not None and (lena.dials_outside, lena.rung_by) == ("deals_only", ())
 
 
 def test_an_extension_without_a_pbx_is_found_from_any() -> None:
