@@ -28,6 +28,8 @@ from gateway.calls.ingest import Ingest
 from gateway.calls.live import Live
 from gateway.carrier_files.at_work import AtWork
 from gateway.carrier_files.secrets import Secrets
+from gateway.desk import duty as desk
+from gateway.desk.arrivals import Arrivals
 from gateway.health.registered import RegisteredHealth
 from gateway.health.targets import Targets
 from gateway.health.watch import Watch
@@ -72,12 +74,13 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
     """Every object of the daemon, wired; nothing runs yet."""
     publisher = Publisher(home.postgres_dsn, home.redis_url)
     mirror = Mirror(home.snapshot, home.redis_url, suspicious=publisher.audit_soon)
-    live = Live()
+    live, arrivals = Live(), Arrivals()
     channels = Channels(KamailioRpc(home.kamailio_rpc), lambda: live.calls, AtWork(home))
 
     def folded(calls: Mapping[str, Call]) -> None:
         live.folded(calls)
         channels.folded(calls)
+        arrivals.folded(calls)
 
     ingest = Ingest(home.journal, home.postgres_dsn, opened=live.opened, folded=folded)
     duties = (
@@ -86,6 +89,7 @@ def compose(home: Home, settings: Settings, ports: InternalPorts) -> Daemon:
         Duty("calls", ingest.run),
         Duty("live", lambda stop: live.run(home.redis_url, stop)),
         Duty("reaper", lambda stop: reap(home, settings, ports, live, ingest.caught_up, stop)),
+        Duty("desk", lambda stop: desk.run(home, live, arrivals, stop)),
         Duty("channels", lambda stop: channels.run(stop, ingest.caught_up)),
         Duty("names", names.Duty(home, settings).run),
         Duty("registrations", _registrations(home, settings).run),

@@ -124,6 +124,11 @@ class Home:
         return self.secrets / "carriers"
 
     @property
+    def pbx_secrets(self) -> Path:
+        """Folder, 0700: one file for each PBX whose interface wants a password of us."""
+        return self.secrets / "pbxs"
+
+    @property
     def postgresql_data(self) -> Path:
         """PostgreSQL's cluster; belongs to the user postgres."""
         return self.path / "postgresql"
@@ -211,6 +216,11 @@ class Home:
     def supervisor_socket(self) -> Path:
         """The supervisor's control socket, JSON lines."""
         return self.run / "supervisor.sock"
+
+    @property
+    def desk_socket(self) -> Path:
+        """The daemon takes what people ask of live calls here, JSON lines."""
+        return self.run / "desk.sock"
 
     @property
     def state_file(self) -> Path:

@@ -61,8 +61,10 @@ class Profile:
     how to read what it dials. ``codecs``: the only ones it may be offered; empty = any; an offer
     with none of them is transcoded or refused by ``codec_rule``. ``dtmf``: how it wants digits
     pressed in a call; empty = as they come. ``session_timer_s``: what a call to it asks for
-    (RFC 4028) where its caller did not; 0 = nothing. ``transfer``: name of the way in which it can
-    be asked to transfer.
+    (RFC 4028) where its caller did not; 0 = nothing. ``transfer``: name of the interface by which
+    it can be asked to transfer; ``transfer_at``: HOST:PORT or URL of that; ``transfer_user``: our
+    name there (the secret is a file); ``transfer_context``: the part of its dial plan that takes
+    what its phones dial; ``transfer_body``: what is posted to it.
     """
 
     trust: Trust = Trust.ADDRESS
@@ -81,6 +83,10 @@ class Profile:
     dtmf: str = ""
     session_timer_s: int = 0
     transfer: str = ""
+    transfer_at: str = ""
+    transfer_user: str = ""
+    transfer_context: str = "from-internal"
+    transfer_body: str = ""
     plan: DialPlan = field(init=False, compare=False, repr=False, default=DialPlan())
     # Nothing but plus or digits in the ordinary places: asked for every call to a PBX.
     plain_writing: bool = field(init=False, compare=False, repr=False, default=True)
@@ -160,7 +166,20 @@ def _check(profile: Profile) -> None:
     transfer = profile.transfer
     if transfer and not (transfer.isascii() and transfer.isidentifier() and len(transfer) <= 40):
         raise BadValueError(f"profile: transfer: {transfer!r} is no name: a-z, 0-9, _ are expected")
+    _check_interface(profile)
     _check_media(profile)
+
+
+def _check_interface(profile: Profile) -> None:
+    """These are written into requests to the PBX."""
+    for name in ("transfer_at", "transfer_user", "transfer_context", "transfer_body"):
+        value = getattr(profile, name)
+        if len(value) > 500 or not value.isprintable():
+            raise BadValueError(f"profile: {name}: one line of up to 500 characters is expected")
+    for name in ("transfer_user", "transfer_context"):
+        value = getattr(profile, name)
+        if not all(sign.isalnum() or sign in "_.-@" for sign in value):
+            raise BadValueError(f"profile: {name}: {value!r} is no name: letters, digits, _ . - @")
 
 
 def _check_places(name: str, value: tuple[str, ...], choices: tuple[str, ...]) -> None:

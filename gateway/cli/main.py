@@ -18,6 +18,7 @@ COMMANDS = {
     "call": ("gateway.cli.call:call", "Place a real call through the running stack."),
     "explain": ("gateway.cli.explain:explain", "Show where a call would go, and why."),
     "calls": ("gateway.cli.calls:calls", "The calls that crossed, and why they went so."),
+    "transfer": ("gateway.cli.desk:transfer", "Send the client of a live call to an agent."),
     "numbers": ("gateway.cli.numbers:numbers", "The numbers and who answers them."),
     "pbx": ("gateway.cli.pbx:pbx", "The PBXs, and moving numbers between them."),
     "waves": ("gateway.cli.waves:waves", "Moving cities to another PBX, one after the other."),

@@ -23,6 +23,7 @@ from gateway.cli.pbx_change import (
     show_pbx,
     suspend_pbx,
 )
+from gateway.cli.pbx_secret import pbx_secret
 from gateway.cli.pbx_trial import check_pbx, test_pbx
 from gateway.cli.registry import (
     CHANGES,
@@ -123,6 +124,7 @@ for _command in (
     suspend_pbx,
     resume_pbx,
     new_password,
+    pbx_secret,
 ):
     pbx.add_command(_command)
 

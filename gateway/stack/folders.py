@@ -29,6 +29,7 @@ def make(home: Home) -> None:
         (home.carriers, 0o755),
         (home.secrets, 0o700),
         (home.carrier_secrets, 0o700),
+        (home.pbx_secrets, 0o700),
         (home.redis_data, 0o700),
         (home.journal, 0o700),
         (home.snapshot, 0o755),

@@ -1,0 +1,1 @@
+"""What people ask of live calls: transfer, ring; asked through the daemon's socket."""
