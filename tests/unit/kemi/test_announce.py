@@ -7,12 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from kemi.announce import answer_to, sendrecv
+from gateway.stack.announcements import WORDS
+from kemi.announce import FILES, answer_to, sendrecv
 from kemi.ng import Ng, NgError, decode, encode
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n"
 AMR = "m=audio 4000 RTP/AVP 97 8 101\r\na=rtpmap:97 AMR/8000\r\na=rtpmap:8 PCMA/8000\r\n"
 VIDEO = "m=video 4002 RTP/AVP 31\r\n"
+
+
+def test_there_is_a_file_for_every_announcement() -> None:
+    assert set(FILES) == set(WORDS)
 
 
 def test_the_first_codec_that_the_relay_can_play_in_is_taken() -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 
 from gateway.stack import announcements
-from kemi.announce import FILES
 
 
 def test_every_announcement_that_a_refusal_may_name_is_made_once(tmp_path: Path) -> None:
     folder = tmp_path / "announcements"
     assert announcements.make(folder, ("ru", "en")) == []
     made = {path.stem: path.read_bytes() for path in folder.iterdir()}
-    assert made.keys() == {*FILES, announcements.RINGING}
+    assert made.keys() == {*announcements.WORDS, announcements.RINGING}
     (folder / "deal_closed.wav").write_bytes(b"our own")
     announcements.make(folder, ("en",))
     after = {path.stem: path.read_bytes() for path in folder.iterdir()}
@@ -37,6 +36,6 @@ def test_where_nobody_speaks_there_are_the_tones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert sorted(announcements.make(tmp_path / "made", ("ru",))) == sorted(FILES)
+    assert sorted(announcements.make(tmp_path / "made", ("ru",))) == sorted(announcements.WORDS)
     with wave.open(str(tmp_path / "made" / "deal_closed.wav")) as file:
         assert file.getnframes() / file.getframerate() > 1
