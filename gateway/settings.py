@@ -24,6 +24,7 @@ from gateway.settings_sections import (
     Carriers,
     Dns,
     Health,
+    Masking,
     Media,
     Network,
     Settings,
@@ -47,6 +48,7 @@ class SettingsError(Exception):
 
 _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "sip": Sip, "media": Media, "api": Api, "calls": Calls, "carriers": Carriers,
+    "masking": Masking,
     "health": Health, "dns": Dns,
     "network": Network,
 }  # fmt: skip

@@ -101,6 +101,14 @@ class Calls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     silent_trunk_ms: Annotated[int, msgspec.Meta(ge=100, le=60000)] = 4000
 
 
+class Masking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which calls hide each side from the other: those by a deal and with a SIM of ours in any
+    case; ``outside``: every call that leaves to the phone network too; ``all``: every call.
+    """
+
+    calls: Literal["deals", "outside", "all"] = "deals"
+
+
 class TrunkOverride(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """This installation's own addresses of one trunk; empty keeps what the adapter says.
 
@@ -176,6 +184,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     media: Media = Media()
     api: Api = Api()
     calls: Calls = Calls()
+    masking: Masking = Masking()
     carriers: Carriers = Carriers()
     health: Health = Health()
     dns: Dns = Dns()

@@ -13,6 +13,7 @@ from carrier_adapters.contract import NEVER_ELSEWHERE, Failure
 from kemi import events, late
 from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
+from kemi import ksr_mask as mask
 from kemi.plan import Attempt, Plan, uris, user_of
 from kemi.worker import Worker
 from number_registry.call import Rule
@@ -143,7 +144,7 @@ def try_next(worker: Worker, pending: Pending, failed: tuple[int, int] = NOT_SEN
         pending = Pending(call, from_uri, to_uri, to, trunk, user, left, plans, at, tried, until)
         do.remember(pending.text(), again=tried > 1)
         do.patience(wait, NO_SIGN_MS if wait > NO_SIGN_MS else wait)
-        do.watch_invite(branch=bool(plans), asks=plan is not None and plan.asks)
+        _watch(plan)
         if tried > 1:
             written = _written(plan, from_uri, to_uri) if plan else ("", "")
             events.attempt(worker.journal, call, to, trunk, tried, at, failed, written)
@@ -164,8 +165,16 @@ def again(worker: Worker, pending: Pending, plan: Plan, credentials: str) -> boo
     do.aim(pending.user, Address.parse(pending.at))
     do.remember(pending._replace(asked=asked).text(), again=True)
     do.patience(wait, NO_SIGN_MS if wait > NO_SIGN_MS else wait)
-    do.watch_invite(branch=True, asks=True)
+    _watch(plan)
     return do.relay()
+
+
+def _watch(plan: Plan | None) -> None:
+    """``plan``: of an attempt that is written in a branch of its own."""
+    if plan is not None and plan.masked:
+        mask.watch_invite(plan.asks)
+    else:
+        do.watch_invite(branch=plan is not None, asks=plan is not None and plan.asks)
 
 
 def with_room(

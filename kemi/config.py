@@ -23,7 +23,8 @@ _PATHS = (
 class Config:
     """``us``: the host that others see in our addresses. ``addresses``: all that we listen on, with
     the interface of the media relay that belongs to each; empty where ``address`` is the only one.
-    ``ng``: rtpengine's control port; ``ng_before``: of one that goes on with older calls.
+    ``masking``: which calls besides those that must be (kemi/mask/policy.py). ``ng``: rtpengine's
+    control port; ``ng_before``: of one that goes on with older calls.
     Timers are in milliseconds.
     """
 
@@ -41,6 +42,7 @@ class Config:
     carrier_secrets: Path
     carrier_overrides: dict[str, dict[str, dict[str, list[str] | str]]]
     media: bool
+    masking: str
     ng: str
     ng_before: str
     no_answer_ms: int

@@ -25,7 +25,7 @@ _START = Template(
         # by which deal, and whose call of those who have SIMs of ours
         *("deal", "agent"),
         # where it goes and how it is written there; empty for a refusal
-        *("to", "trunk2", "shown", "dialled", "dst", "fu2", "tu2"),
+        *("to", "trunk2", "shown", "dialled", "dst", "fu2", "tu2", "cid2", "ft2"),
     ),
     ("t", "cseq", "status", "media"),
     ("rr", "rules"),
@@ -33,15 +33,16 @@ _START = Template(
 _TRY = Template(("e", "c", "to", "trunk2", "dst", "fu2", "tu2"), ("t", "n", "status", "q850"))
 _FULL = Template(("e", "c", "to", "trunk2", "why"), ("t",))
 _RING = Template(("e", "c"), ("t", "status"))
-_ANSWER = Template(("e", "c", "tt", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
+_ANSWER = Template(("e", "c", "tt", "tt2", "ctc", "addr", "sock"), ("t", "status"), ("rr",))
 _LATE = Template(("e", "c", "tt", "addr"), ("t", "status", "late"))
 _UPDATE = Template(("e", "c", "side", "m", "ctc", "addr"), ("t", "cseq"))
 _END = Template(("e", "c", "side", "how", "reason", "tt"), ("t", "status", "q850"))
 
-# (to, its trunk, shown, dialled, dst, From and To as written): the part of a start that tells where
-# the call goes and how it is written there.
-Towards = tuple[str, str, str, str, str, str, str]
-NOWHERE: Towards = ("", "", "", "", "", "", "")
+# (to, its trunk, shown, dialled, dst, From and To as written, Call-ID and From tag): the part of a
+# start that tells where the call goes and how it is written there.
+Towards = tuple[str, str, str, str, str, str, str, str, str]
+NOWHERE: Towards = ("", "", "", "", "", "", "", "", "")
+AS_IT_CAME = ("", "")  # Call-ID and tag of a call that is not masked
 
 
 def start(
@@ -108,14 +109,15 @@ def answer(
     *,
     status: int,
     tag: str,
+    near_tag: str = "",
     contact: str,
     routes: Sequence[str],
     source: Source,
     sock: str,
 ) -> None:
     ip, port, proto = source
-    values = ("answer", ident, tag, contact, f"{ip}:{port}/{proto}", sock, time_ns() // 1000)
-    journal.write(_ANSWER.line((*values, status), routes))
+    values = ("answer", ident, tag, near_tag, contact, f"{ip}:{port}/{proto}", sock)
+    journal.write(_ANSWER.line((*values, time_ns() // 1000, status), routes))
 
 
 def answered_late(journal: Journal, ident: str, tag: str, source: Source) -> None:

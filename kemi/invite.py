@@ -10,7 +10,10 @@ from kemi import ksr_message as message
 from kemi.attempts import Pending, in_turn, try_next, with_room
 from kemi.conversation import correlation
 from kemi.facts import Facts
+from kemi.ksr_mask import keep_cancels_words
 from kemi.limits import RETRY_AFTER_S
+from kemi.mask import invite as hiding
+from kemi.mask.policy import DEALS, is_masked
 from kemi.media import flags
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx, uris
@@ -95,6 +98,10 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
     guarded = plans and worker.config.media and not (offered or plans[0].emergency)
     if guarded and message.hides_sdp():
         verdict, plans = Reject(415, "its audio would pass the relay by", verdict.trace), ()
+    if plans and (
+        worker.config.masking != DEALS or isinstance(verdict, ToSim) or verdict.masked  # type: ignore[union-attr]
+    ):
+        verdict, plans = _masked(worker, verdict, plans, facts)
     if not plans:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)
         if not (isinstance(verdict, Reject) and verdict.announce) or not announce.begin(
@@ -116,6 +123,20 @@ def _if_offered(verdict: ToPbx, pbx: Pbx) -> Verdict:
         return verdict
     said = f"PBX {pbx.name} takes {', '.join(codecs)} only, and none is offered"
     return Reject(488, said, (*verdict.trace, ("refused", f"488: {said}")))
+
+
+def _masked(
+    worker: Worker, verdict: Verdict, plans: tuple[Plan, ...], facts: Facts
+) -> tuple[Verdict, tuple[Plan, ...]]:
+    """The plans of a call that may have to be masked; none where it cannot be: then it fails."""
+    assert not isinstance(verdict, Reject | Drop)  # for these there are no plans
+    if not is_masked(worker.config.masking, verdict):
+        return verdict, plans
+    status, why = hiding.refusal(worker, facts.contact)
+    if status:
+        trace = (*verdict.trace, ("refused", f"{status}: the call cannot be masked: {why}"))
+        return Reject(status, f"the call cannot be masked: {why}", trace), ()
+    return verdict, tuple([plan._replace(masked=True) for plan in plans])
 
 
 def _with_media(plan: Plan, worker: Worker, peer: Peer) -> Plan:
@@ -200,13 +221,15 @@ def _send(
             worker.limits.take(ident, call.peer.name, call.peer.trunk, urgent=True)
     way, address = steps[0]
     plan = plans[way]
-    several = len(plans) > 1 or plan.asks
+    masked = plan.masked
+    several = len(plans) > 1 or plan.asks or masked
     to, trunk, user, emergency, media = plan.to, plan.trunk, plan.user, plan.emergency, plan.media
     _, _, _, own_from, own_to, contact, _, from_user, to_user, ip, _, proto = facts
     written = uris(plan, own_from, from_user, own_to, to_user)
     near_from, near_to, far_from, far_to = written
     far = (user, address.uri, far_from or own_from, far_to or own_to)
-    _record(worker, ident, call, verdict, facts, (to, trunk, plan.shown, *far))
+    names = hiding.names(worker, ident) if masked else events.AS_IT_CAME
+    _record(worker, ident, call, verdict, facts, (to, trunk, plan.shown, *far, *names))
     if several:
         near_from, near_to = own_from, own_to  # some attempt may change them
         do.cancel_as_written()
@@ -217,9 +240,15 @@ def _send(
         if far_to:
             do.cancel_as_written()
     do.follow_reply_path()
-    if is_behind_nat(contact, ip) or (proto != "udp" and worker.is_guest(ip)):
+    if masked:
+        do.flag(do.FLAG_MASKED)
+        keep_cancels_words()
+        if offered:
+            do.flag(do.FLAG_OFFERED)  # each attempt makes an offer of its own
+            do.flag(do.FLAG_OFFERS)
+    elif is_behind_nat(contact, ip) or (proto != "udp" and worker.is_guest(ip)):
         do.name_real_contact()
-    if offered:
+    if offered and not masked:
         do.flag(do.FLAG_OFFERED)
         asked = flags(*media.split("/")) if media else ""
         apart = several and (worker.ours.several or any([one.media != media for one in plans]))

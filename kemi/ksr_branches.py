@@ -48,7 +48,7 @@ def far_routes() -> list[str]:
     except UnicodeDecodeError:
         return routes
     for route in found:
-        if ";pg=" in route:
+        if ";pg=" in route or ";pm=" in route:
             break
         routes.append(route)
     return routes
@@ -57,6 +57,13 @@ def far_routes() -> list[str]:
 def record_route_token() -> str:
     """The token in our own Record-Route, in an answer; empty where there is none."""
     return next((part for part in map(_token, record_routes()) if part), "")
+
+
+def masked_record_route_token() -> str:
+    """The same of a masked call: all its parts, put together."""
+    return "".join(
+        route.partition(";pm=")[2].partition(";")[0].rstrip(">") for route in record_routes()
+    )
 
 
 def _token(route: str) -> str:

@@ -19,6 +19,7 @@ FLAG_RANG = 2
 FLAG_COUNTED = 3  # the call holds a channel of a trunk that has limits
 FLAG_INSTEAD = 8  # an agent's phone is rung, and operators take the call if nobody answers there
 FLAG_OFFERS = 4  # each attempt makes its own offer to the media relay
+FLAG_MASKED = 5
 
 IDENTITY_HEADERS = ("P-Asserted-Identity", "P-Preferred-Identity", "Remote-Party-ID", "Privacy")
 # A new call goes where we decided: a Route that its sender put in must not lead it elsewhere.

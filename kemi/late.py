@@ -20,6 +20,7 @@ from kemi import ksr_counts as counts
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.facts import Source
+from kemi.mask.token import open_way
 from kemi.worker import Worker
 
 ALL = 1000  # more than tm has branches: each attempt of the call was given up
@@ -52,15 +53,24 @@ def is_hung_up(worker: Worker) -> bool:
     """
     if message.answered_method() != "INVITE" or not 200 <= message.status() < 300:
         return False
-    sealed = worker.sealer.read(branches.record_route_token(), message.call_id())
-    since = counts.noted_given_up(sealed.call) if sealed else 0
-    if sealed is None or not since or branches.via_branch() >= since:
+    call, guests = _known_by_token(worker)
+    since = counts.noted_given_up(call) if call else 0
+    if not since or branches.via_branch() >= since:
         _forget()
         return False
     ip = message.source_ip()
-    if worker.peer(ip) is not None or worker.knows(ip) or ip in sealed.guests.split(","):
-        _hang_up(worker, sealed.call)
+    if worker.peer(ip) is not None or worker.knows(ip) or ip in guests.split(","):
+        _hang_up(worker, call)
     return True
+
+
+def _known_by_token(worker: Worker) -> tuple[str, str]:
+    """The id of the call whose token the answer carries, and its guests; empty for none."""
+    sealed = worker.sealer.read(branches.record_route_token(), message.call_id())
+    if sealed is not None:
+        return sealed.call, sealed.guests
+    way = open_way(worker.sealer, branches.masked_record_route_token(), message.call_id())
+    return (way.call, way.guests) if way is not None else ("", "")
 
 
 def _forget() -> None:

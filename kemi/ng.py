@@ -1,5 +1,5 @@
-"""Asks the media relay over its ng protocol and waits for the answer, a tenth of a second at most
-each time; it decides nothing about calls.
+"""Asks the media relay over its ng protocol and waits for the answer, two tenths of a second at
+most; it decides nothing about calls.
 
 Kamailio's own module writes into the message at hand. Where audio is made without a far side that
 sends SDP there is nothing to write into, so it is asked from here.
@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 Value: TypeAlias = "int | str | Sequence[Value] | Mapping[str, Value]"
 
-ANSWER_S = 0.1  # as long as Kamailio's module waits (kamailio.cfg)
+ANSWER_S, TRIES = 0.1, 2  # as Kamailio's module does (kamailio.cfg)
 GONE_S = 1.0  # a relay that did not answer is not asked again for so long
 _LARGEST = 65_535
 
@@ -77,17 +77,16 @@ class Ng:
         self._gone_until = 0.0
 
     def ask(self, command: str, fields: Mapping[str, Value]) -> dict[str, Any]:
-        """One request. Raises NgError where the relay refuses, does not answer in ANSWER_S, or did
-        not a moment ago.
+        """One request, sent again where no answer comes in ANSWER_S: the relay knows it by its
+        cookie, and does not do its work twice. Raises NgError where it refuses, does not answer, or
+        did not a moment ago.
         """
-        now = time.monotonic()
-        if now < self._gone_until:
+        if time.monotonic() < self._gone_until:
             raise NgError("the media relay did not answer a moment ago")
         self._number += 1
         cookie = f"{self._own}-{self._number}".encode()
         try:
-            self._socket.send(cookie + b" " + encode({"command": command, **fields}))
-            body = self._answer(cookie, now + ANSWER_S)
+            body = self._exchange(cookie, cookie + b" " + encode({"command": command, **fields}))
         except OSError as error:  # a refused datagram, or time is over
             self._gone_until = time.monotonic() + GONE_S
             raise NgError(f"{command}: the media relay does not answer") from error
@@ -96,6 +95,16 @@ class Ng:
             why = reply.get("error-reason", "") if isinstance(reply, dict) else ""
             raise NgError(f"{command}: {why or body[:100]!r}")
         return reply
+
+    def _exchange(self, cookie: bytes, request: bytes) -> bytes:
+        for left in reversed(range(TRIES)):
+            self._socket.send(request)
+            try:
+                return self._answer(cookie, time.monotonic() + ANSWER_S)
+            except TimeoutError:
+                if not left:
+                    raise
+        raise AssertionError("there is at least one try")
 
     def _answer(self, cookie: bytes, until: float) -> bytes:
         """The answer to this cookie; those of questions given up before it are passed over."""

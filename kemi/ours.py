@@ -4,9 +4,13 @@ media relay belongs to it; it sends nothing.
 
 from __future__ import annotations
 
+import re
+
 from kemi import ksr_effects, ksr_message
 from kemi.config import Config
 from number_registry.model import Transport
+
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 
 
 class Ours:
@@ -19,6 +23,8 @@ class Ours:
         self._ports = {"udp": config.port, "tcp": config.port, "tls": config.tls_port}
         self._media = config.addresses
         self._main = config.address
+        self._shown = config.us if _IPV4.fullmatch(config.us) else config.address
+        self._host = config.us
         self.port = config.port
         self.all = frozenset({config.address, *config.addresses})
         self.several = len(self.all) > 1
@@ -46,6 +52,23 @@ class Ours:
         if self.several:
             return self._socket(proto, ksr_message.received_on())
         return self._sockets[proto]
+
+    def named(self, address: str, proto: str) -> str:
+        """We, by this address of ours (empty: the first) and transport, as it stands in a URI."""
+        host = self._host if address in ("", self._main) else address
+        port = self._ports[proto]
+        at = host if port == 5060 else f"{host}:{port}"
+        return at if proto == "udp" else f"{at};transport={proto}"
+
+    def shown_ip(self, address: str) -> str:
+        """This address of ours (empty: the first) as others know it, in numbers."""
+        return self._shown if address in ("", self._main) else address
+
+    def socket_to(self, address: str, proto: str) -> str:
+        """The socket to name to Kamailio for what leaves by this address of ours; empty where it
+        finds that by itself.
+        """
+        return self._socket(proto, address or self._main) if self.several else ""
 
     def is_us(self, ip: str, port: int) -> bool:
         """Whether a message came from ourselves."""

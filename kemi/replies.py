@@ -12,6 +12,8 @@ from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.attempts import Pending, goes_on, try_next
 from kemi.facts import Source
+from kemi.mask import answers
+from kemi.mask.token import near_tag, seed_of
 from kemi.nat import is_behind_nat
 from kemi.seal import Sealed
 from kemi.worker import Worker
@@ -52,13 +54,42 @@ def invite_reply(worker: Worker) -> None:
         _media(worker, call)
 
 
-def _answered(worker: Worker, call: str, status: int, contact: str, source: Source) -> None:
+def masked_invite_reply(worker: Worker) -> None:
+    """The same for a masked call, which gets an answer of ours instead."""
+    status = message.status()
+    if status == 100:
+        return
+    if status >= 300:
+        answers.nothing_crosses()  # `invite_failed` says what the caller is told
+        return
+    call = do.remembered().partition("|")[0]
+    if late.any_given_up[0] and late.is_given_up(call):
+        do.drop()  # tm drops provisional answers only
+        if status < 200:
+            return
+    elif status >= 200:
+        contact, source = message.readable(message.contact), message.source()
+        tag = message.readable(message.to_tag)
+        near = near_tag(seed_of(worker.sealer, call), tag)
+        _answered(worker, call, status, contact, source, near)
+    elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
+        do.flag(do.FLAG_RANG)
+        do.patience(worker.config.no_answer_ms, 0)
+        events.ring(worker.journal, call, status)
+    if not answers.to_invite(worker, call, branches.far_routes()):
+        answers.nothing_crosses()
+
+
+def _answered(
+    worker: Worker, call: str, status: int, contact: str, source: Source, near: str = ""
+) -> None:
     tag = message.readable(message.to_tag)
     events.answer(
         worker.journal,
         call,
         status=status,
         tag=tag,
+        near_tag=near,
         contact=contact,
         routes=branches.far_routes(),
         source=source,
@@ -166,7 +197,7 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
         if status == 408:
             late.give_up(pending.call, late.ALL)
         _end(worker, pending.call, "cancel", 487)
-        if status not in (408, 487):
+        if status not in (408, 487) or do.is_flagged(do.FLAG_MASKED):
             do.answer_failed(487, "Request Terminated")
         return
     rang = do.is_flagged(do.FLAG_RANG)
@@ -179,7 +210,9 @@ def invite_failed(worker: Worker, refused: bool = False) -> None:
     if status == 408:
         late.give_up(pending.call, late.ALL)
     _end(worker, pending.call, "timeout" if status == 408 else "failed", status, cause)
-    if 300 <= status < 400:
+    if do.is_flagged(do.FLAG_MASKED):
+        answers.refuse(status)
+    elif 300 <= status < 400:
         do.answer_failed(*REDIRECTS_BECOME)
     elif status in CHALLENGES:
         do.answer_failed(*CHALLENGES_BECOME)

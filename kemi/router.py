@@ -22,6 +22,7 @@ from kemi import (
     writing,
 )
 from kemi.config import Config
+from kemi.mask import answers, inside
 from kemi.registered import Registered
 from kemi.worker import Worker
 from number_registry.call import Peer
@@ -85,11 +86,11 @@ class Router:
                 if self.worker.accounts:
                     strangers.handle(self.worker, method)
                 return CONTINUE
-            inside = ksr_message.has_to_tag()
+            in_call = ksr_message.has_to_tag()
             if not ksr_effects.hops_left():
                 if method != "ACK":
                     ksr_effects.answer(483, "Too Many Hops")
-            elif inside and method != "CANCEL":
+            elif in_call and method != "CANCEL":
                 in_dialog.handle(self.worker, method)
             else:
                 self._outside_dialogs(method, peer)
@@ -227,6 +228,40 @@ class Router:
         try:
             announce.over(self.worker)
         except Exception as error:
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_masked_invite_reply(self, msg: Any) -> int:
+        """What could not be written anew must not go on as it came."""
+        try:
+            replies.masked_invite_reply(self.worker)
+        except Exception as error:
+            answers.nothing_crosses()
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_masked_reply(self, msg: Any) -> int:
+        try:
+            inside.reply(self.worker)
+        except Exception as error:
+            answers.nothing_crosses()
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_masked_failed(self, msg: Any) -> int:
+        try:
+            inside.failed(self.worker)
+        except Exception as error:
+            ksr_effects.answer_failed(500, "Server Internal Error")
+            self.failed(error, answering=False)
+        return CONTINUE
+
+    def ksr_masked_branch(self, msg: Any) -> int:
+        try:
+            if not inside.write_branch(self.worker):
+                ksr_effects.drop()
+        except Exception as error:
+            ksr_effects.drop()
             self.failed(error, answering=False)
         return CONTINUE
 

@@ -12,6 +12,7 @@ import binascii
 import ctypes
 import os
 from base64 import urlsafe_b64decode
+from hashlib import blake2b
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -78,6 +79,8 @@ class Sealer:
         self._tag = ctypes.create_string_buffer(TAG_BYTES)
         self._length = ctypes.c_int()
         self._length_ref = ctypes.byref(self._length)
+        # Of its own, so that no name that we make ever is the outcome of a key that seals.
+        self.naming_key = blake2b(b"names", key=key, digest_size=32).digest()
         self._recent: dict[str, tuple[str, Sealed]] = {}
         self._older: dict[str, tuple[str, Sealed]] = {}
 
@@ -158,7 +161,7 @@ class Sealer:
             bits |= _PACED
         head = b"%c%c%b%b" % (VERSION, bits, crc.to_bytes(4, "big"), bytes.fromhex(call))
         if pace is not None:
-            head += _paced(pace)
+            head += paced(pace)
         uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}" if from_b or to_b else ""
         if guests or media:
             uris = f"{from_a}\0{to_a}\0{from_b}\0{to_b}\0{guests}\0{media}"
@@ -180,7 +183,7 @@ class Sealer:
             return None
         crc, bits, rest, pace = int.from_bytes(plain[2:6], "big"), plain[1], plain[_HEAD:], None
         if bits & _PACED:
-            pace, rest = _read_pace(rest)
+            pace, rest = read_pace(rest)
         uris = rest.decode().split("\0") if rest else ("", "", "", "")
         offered, nameless, urgent, counted = [bool(bits & 1 << place) for place in range(4)]
         from_a, to_a, from_b, to_b, *more = uris
@@ -191,13 +194,14 @@ class Sealer:
         return sealed
 
 
-def _paced(pace: Pace) -> bytes:
+def paced(pace: Pace) -> bytes:
+    """As bytes that `read_pace` reads."""
     towards, carrier, trunk, first, tries = pace
     head = b"%c%b" % ((towards == "b") << 7 | tries, (first + 1).to_bytes(5, "big"))
     return head + f"{carrier}/{trunk}\0".encode()
 
 
-def _read_pace(rest: bytes) -> tuple[Pace, bytes]:
+def read_pace(rest: bytes) -> tuple[Pace, bytes]:
     """The pace, and what comes after it."""
     names, _, after = rest[6:].partition(b"\0")
     carrier, _, trunk = names.decode().partition("/")

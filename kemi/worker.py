@@ -23,6 +23,7 @@ from kemi.host_names import HostNames
 from kemi.journal import Journal
 from kemi.limits import Limits
 from kemi.lookup import Registry
+from kemi.mask.relay import MediaRelay
 from kemi.media import code, trunk_code
 from kemi.media_release import MediaRelease
 from kemi.ng import Ng
@@ -69,6 +70,8 @@ class Worker:
         )
         self.ng = Ng(config.ng) if config.media else None
         self.announced: deque[float] = deque()  # when announcements end that this process began
+        # for masked calls, whose descriptions are taken out of the message first
+        self.relay = MediaRelay(self.ng, ksr_effects.log_warning) if self.ng else None
         self.ours = Ours(config)
         self.health = Health(config.snapshot, ksr_effects.log_warning)
         self._names = HostNames(config.snapshot, ksr_effects.log_warning)
@@ -85,6 +88,8 @@ class Worker:
         self.started = time.monotonic()
         self._next_check = self._next_refresh = 0.0
         self.attempt: Attempt  # what this process is just relaying
+        # the same of one inside a masked call: CSeq there, credentials, type and text of its body
+        self.masked: tuple[int, str, tuple[str, str] | None]
         self.inside: tuple[int, str, str]  # CSeq, method and credentials of a request just relayed
         self.asking = asking(self.carriers)
         self.said: dict[str, float] = {}  # until when a complaint is not repeated

@@ -11,6 +11,7 @@ from kemi import ksr_answers as answers
 from kemi import ksr_effects as do
 from kemi import ksr_message as message
 from kemi.facts import Facts
+from kemi.mask import invite
 from kemi.media import flags
 from kemi.pace import Pace
 from kemi.plan import Plan, Uris, uris
@@ -50,6 +51,8 @@ def write_branch(worker: Worker) -> bool:
     """The attempt that this process is just relaying; False where it must not leave."""
     ident, plan, tries, credentials = worker.attempt
     facts = message.facts()
+    if plan.masked:
+        return invite.write(worker, ident, plan, facts, tries, credentials)
     written = uris(plan, facts.from_uri, facts.from_user, facts.to_uri, facts.to_user)
     offered = do.is_flagged(do.FLAG_OFFERED)
     pace = Pace("b", plan.to, plan.trunk, facts.cseq, tries) if plan.asks else None

@@ -45,22 +45,24 @@ def bye(call: Call, towards: Party, q850: int) -> Request:
     if start is None or answer is None:
         raise NoDialogError("the call has no " + ("start" if start is None else "answer"))
     if towards == "a":
-        near, near_tag, far, far_tag = start.tu, answer.tt, start.fu, start.ft
+        near, near_tag, far, far_tag = start.tu, answer.tt2 or answer.tt, start.fu, start.ft
+        call_id = start.cid
         # As the called side: the Record-Routes of the INVITE in their order (12.1.1).
         routes, socket, cseq = list(start.rr), start.sock, last_cseq(call, "b")
     else:
         taken = call.taken or start
-        near, near_tag = taken.fu2 or start.fu2 or start.fu, start.ft
+        near, near_tag = taken.fu2 or start.fu2 or start.fu, start.ft2 or start.ft
+        call_id = start.cid2 or start.cid
         far, far_tag = taken.tu2 or start.tu2 or start.tu, answer.tt
         # As the calling side: those of the 200, turned round (12.1.2).
         routes, socket, cseq = list(reversed(answer.rr)), answer.sock, last_cseq(call, "a")
     uri, routes, next_hop = _route([_bare(route) for route in routes], target(call, towards))
     _check(near, near_tag, far, far_tag, uri, next_hop, socket, *routes, inner='<>"')
-    _check(start.cid, inner="")  # a Call-ID may hold brackets and quotes (RFC 3261, 25.1 "word")
+    _check(call_id, inner="")  # a Call-ID may hold brackets and quotes (RFC 3261, 25.1 "word")
     lines = [
         f"From: <{near}>;tag={near_tag}",
         f"To: <{far}>;tag={far_tag}",
-        f"Call-ID: {start.cid}",
+        f"Call-ID: {call_id}",
         f"CSeq: {cseq + CSEQ_AHEAD} BYE",
         f"Reason: Q.850;cause={q850}",
     ]

@@ -56,6 +56,8 @@ class Start(msgspec.Struct, tag_field="e", tag="start", frozen=True, kw_only=Tru
     tu: str = ""
     fu2: str = ""  # and as they were written to the far side
     tu2: str = ""
+    cid2: str = ""  # Call-ID and From tag that the far side knows, where they are not the caller's
+    ft2: str = ""
     sock: str = ""  # our socket towards the caller, "udp:ip:port"
     media: int = 0  # 1: the audio passes rtpengine under this call id
 
@@ -102,6 +104,7 @@ class Answer(msgspec.Struct, tag_field="e", tag="answer", frozen=True, kw_only=T
     t: Micros
     status: Status = 200
     tt: str = ""  # To tag
+    tt2: str = ""  # the one that the caller knows, where it is another one
     ctc: str = ""
     rr: tuple[str, ...] = ()
     addr: str = ""  # "ip:port/udp" that the 200 came from

@@ -79,6 +79,7 @@ def variables(home: Home, settings: Settings, ports: InternalPorts) -> dict[str,
         if settings.health.enabled
         else 20,
         "media_relay": settings.media.relay,
+        "masking": settings.masking.calls,
         "media_address": settings.media.address,
         "media_advertised_address": settings.media.advertised_address,
         "media_timeout_s": settings.media.timeout_s,

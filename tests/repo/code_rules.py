@@ -13,6 +13,7 @@ MOST_LINES = 350
 # The only modules of kemi that speak to Kamailio: three read, three act, one counts.
 SPEAK_TO_KAMAILIO = {
     *("kemi/ksr_message.py", "kemi/ksr_effects.py", "kemi/ksr_answers.py", "kemi/ksr_counts.py"),
+    "kemi/ksr_mask.py",
     *("kemi/ksr_history.py", "kemi/ksr_accounts.py", "kemi/ksr_branches.py"),
     "kemi/ksr_early.py",
 }

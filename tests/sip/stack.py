@@ -52,7 +52,13 @@ silent_trunk_ms = {silent_ms}
 
 [health]
 enabled = {health}
+
+[masking]
+calls = "{masking}"
 """
+# Every story holds with each side hidden from the other, too, but for those that look at what is
+# hidden then.
+MASKING = os.environ.get("STORIES_MASKED", "deals")
 
 
 @dataclass
@@ -100,6 +106,7 @@ def running_stack(
     *,
     health: bool = False,
     silent_ms: int = 700,
+    masking: str = MASKING,
     more: Callable[[Home, str], str] = lambda home, net: "",
 ) -> Iterator[Stack]:
     """`up`, with the demo company and without its two proof calls; `down --purge` at the end.
@@ -110,7 +117,9 @@ def running_stack(
     """
     home = Home(Path(tempfile.mkdtemp(prefix=f"portgate-sip-{name}-", dir="/tmp")))
     net = internal.demo_net(home.path)
-    settings = SETTINGS.format(net=net, health=str(health).lower(), silent_ms=silent_ms)
+    settings = SETTINGS.format(
+        net=net, health=str(health).lower(), silent_ms=silent_ms, masking=masking
+    )
     home.settings.write_text(_merged(settings, more(home, net)), "utf-8")
     (home.path / "proved.json").write_text("[]", "utf-8")
     try:

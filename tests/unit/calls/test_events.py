@@ -88,7 +88,7 @@ def test_what_a_sip_worker_writes_is_understood(tmp_path) -> None:
     call = Call(Peer(Side.CARRIER, "northline", "moscow"), "+74951230000", "+79161112233")
     onward = (
         "old", "", "+79161112233", "+74951230000", "sip:127.9.9.21:5060;transport=udp",
-        "sip:f2@us", "sip:t2@us",
+        "sip:f2@us", "sip:t2@us", "far-call-id", "far-tag",
     )  # fmt: skip
     facts = Facts(
         "c@x", "tag", 1, "sip:f@x", "sip:t@x", "sip:a@127.9.9.11", "t", "f", "t",

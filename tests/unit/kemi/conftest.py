@@ -138,6 +138,7 @@ class Gateway:
             "carriers_folder": str(Path(__file__).parents[3] / "carrier_adapters"),
             "carrier_secrets": str(folder / "secrets"),
             "announcements": str(folder / "announcements"),
+            "masking": "deals",
             "no_answer_ms": 120000, "agent_rings_ms": 20000, "silent_trunk_ms": 4000,
         } | settings  # fmt: skip
         (folder / "kemi.json").write_text(json.dumps(config))
