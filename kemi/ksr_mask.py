@@ -13,6 +13,7 @@ ourselves, and a Via of our own is put where the text will land.
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import NamedTuple
 
 import KSR
@@ -137,8 +138,8 @@ def body() -> tuple[str, str]:
     try:
         return kind, str(KSR.pv.gete("$rb"))
     except UnicodeDecodeError:
-        coded = str(KSR.pv.gete("$(rb{s.encode.hexa})"))
-        return kind, bytes.fromhex(coded).decode("latin-1")
+        coded = str(KSR.pv.gete("$(rb{s.encode.base64})"))
+        return kind, b64decode(coded).decode("latin-1")
 
 
 def max_forwards() -> int:

@@ -53,6 +53,10 @@ class Ours:
             return self._socket(proto, ksr_message.received_on())
         return self._sockets[proto]
 
+    def leaving(self) -> str:
+        """Our address that the request at hand leaves by; empty where there is only one."""
+        return ksr_message.leaves_by() if self.several else ""
+
     def named(self, address: str, proto: str) -> str:
         """We, by this address of ours (empty: the first) and transport, as it stands in a URI."""
         host = self._host if address in ("", self._main) else address

@@ -45,13 +45,16 @@ def invite_reply(worker: Worker) -> None:
     if status >= 200:
         _answered(worker, call, status, contact, source)
     elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
-        do.flag(do.FLAG_RANG)
-        config = worker.config
-        others_wait = do.is_flagged(do.FLAG_INSTEAD)
-        do.patience(config.agent_rings_ms if others_wait else config.no_answer_ms, 0)
-        events.ring(worker.journal, call, status)
+        _rings(worker, call, status)
     if worker.config.media:
         _media(worker, call)
+
+
+def _rings(worker: Worker, call: str, status: int) -> None:
+    do.flag(do.FLAG_RANG)
+    config, others_wait = worker.config, do.is_flagged(do.FLAG_INSTEAD)
+    do.patience(config.agent_rings_ms if others_wait else config.no_answer_ms, 0)
+    events.ring(worker.journal, call, status)
 
 
 def masked_invite_reply(worker: Worker) -> None:
@@ -73,9 +76,7 @@ def masked_invite_reply(worker: Worker) -> None:
         near = near_tag(seed_of(worker.sealer, call), tag)
         _answered(worker, call, status, contact, source, near)
     elif status >= 180 and not do.is_flagged(do.FLAG_RANG):
-        do.flag(do.FLAG_RANG)
-        do.patience(worker.config.no_answer_ms, 0)
-        events.ring(worker.journal, call, status)
+        _rings(worker, call, status)
     if not answers.to_invite(worker, call, branches.far_routes()):
         answers.nothing_crosses()
 

@@ -216,7 +216,7 @@ def _lines(worker: Worker, method: str, way: Way, cseq: int) -> str:
         if not user:
             return ""
         proto = reading.proto_of(" ".join(message.where_to()))
-        said += lines.contact(worker.ours.named(message.leaves_by(), proto), user)
+        said += lines.contact(worker.ours.named(worker.ours.leaving(), proto), user)
     if method == "PRACK":
         return said + reading.of_request(method, _shift(way))
     return said + reading.of_request(method)
@@ -229,7 +229,7 @@ def _shift(way: Way) -> int:
 
 
 def _write(worker: Worker, said: str, kind: str, text: str) -> bool:
-    us = worker.ours.shown_ip(message.leaves_by())
+    us = worker.ours.shown_ip(worker.ours.leaving())
     return mask.write_request(said, kind, text, us, worker.ours.port)
 
 

@@ -83,7 +83,7 @@ def write(
     kind, text = _offer(worker, ident, plan, seed) if offered else ("", "")
     if offered and not text:
         return False
-    by, proto = message.leaves_by(), reading.proto_of(message.where_to()[1])
+    by, proto = worker.ours.leaving(), reading.proto_of(message.where_to()[1])
     us = worker.ours.named(by, proto)
     said = lines.record_routes(us, parts, MARK) + lines.dialog(
         f"<{plan.from_uri}>;tag={far_tag(seed)}",

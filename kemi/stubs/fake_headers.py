@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kemi.stubs.fake_message import Span
 from kemi.stubs.fake_rooms import Room, effect, or_empty, or_null_text, plain, truth
 
 
@@ -60,6 +61,15 @@ class Hdr(Room):
         return self.insert(field)
 
     @effect
+    def append_after(self, field: str, name: str) -> int:
+        """After the first header of this name; whatever is cut around it, this stays (measured)."""
+        found = self.world.message.all_named(name.encode())
+        if not found:
+            return -1
+        self.world.message.cut(Span(found[0].end, found[0].end), field.encode())
+        return 1
+
+    @effect
     def append_to_reply(self, field: str) -> int:
         self.world.reply_headers += field.encode()
         return 1
@@ -101,6 +111,42 @@ class Textops(Room):
         for header in found:
             self.world.message.remove(header)
         return truth(bool(found))
+
+
+    @effect
+    def remove_hf_exp(self, pattern: str, spared: str) -> int:
+        wanted = re.compile(pattern.encode(), re.IGNORECASE)
+        kept = re.compile(spared.encode(), re.IGNORECASE)
+        for header in self.world.message.headers:
+            if wanted.search(header.name) and not kept.search(header.name):
+                self.world.message.remove(header)
+        return 1
+
+    @effect
+    def remove_hf_idx(self, name: str, index: int) -> int:
+        found = self.world.message.all_named(name.encode())
+        if not -len(found) <= index < len(found):
+            return 2  # measured
+        self.world.message.remove(found[index])
+        return 1
+
+    @effect
+    def search_append(self, pattern: str, text: str) -> int:
+        flags = re.IGNORECASE | re.MULTILINE
+        found = re.search(pattern.encode(), self.world.message.raw, flags)
+        if found is None:
+            return -1
+        self.world.message.cut(Span(found.end(), found.end()), text.encode("latin-1"))
+        return 1
+
+    @effect
+    def set_body(self, text: str, kind: str) -> int:
+        """A Content-Type that is the same already is not written again (measured)."""
+        message = self.world.message
+        message.body_instead = text.encode("latin-1")
+        if message.value(b"Content-Type") != kind.encode():
+            message.append(f"Content-Type: {kind}\r\n".encode())
+        return 1
 
 
 class Siputils(Room):

@@ -48,6 +48,7 @@ from typing import Any
 from kemi.stubs.fake_core import Core
 from kemi.stubs.fake_headers import Hdr, Siputils, Textops
 from kemi.stubs.fake_kx import Kx
+from kemi.stubs.fake_masking import Corex, Textopsx
 from kemi.stubs.fake_message import Message
 from kemi.stubs.fake_rooms import Room
 from kemi.stubs.fake_routing import Maxfwd, Nathelper, Rr, Rtpengine, Sanity
@@ -73,7 +74,7 @@ __all__ = [
 
 ROOMS: tuple[type[Room], ...] = (
     Core, Pv, Pvx, Kx, Hdr, Textops, Siputils, Tm, Tmx, Sl, Rr, Maxfwd, Sanity, Nathelper,
-    Rtpengine, Htable,
+    Rtpengine, Htable, Corex, Textopsx,
 )  # fmt: skip
 # Functions whose 0 is not "stop": counters, log, and what says how long something is.
 _ZERO_IS_A_VALUE = {"htable", "kx", "pv", "pvx", "hdr", ""}

@@ -81,6 +81,8 @@ class Message:
         self.request_uri = words[1] if self.is_request else None
         self.status = None if self.is_request else int(words[1])
         self.reason = None if self.is_request else words[2]
+        self.start_instead: bytes | None = None
+        self.body_instead: bytes | None = None
         self._cuts: list[tuple[Span, bytes]] = []
         self._at_top: list[bytes] = []
         self._at_end: list[bytes] = []
@@ -137,11 +139,12 @@ class Message:
         copy = Message(self.raw)
         copy._cuts, copy._at_top = list(self._cuts), list(self._at_top)
         copy._at_end = list(self._at_end)
+        copy.start_instead, copy.body_instead = self.start_instead, self.body_instead
         return copy
 
     def sent(self, request_uri: bytes | None = None) -> bytes:
         """The bytes that go out, but for what tm does to Via."""
-        start = self.start_line
+        start = self.start_instead or self.start_line
         if request_uri is not None and self.is_request:
             start = b" ".join((start.split(b" ", 1)[0], request_uri, b"SIP/2.0"))
         offset = len(self.start_line) + 2
@@ -152,7 +155,8 @@ class Message:
                 pieces.append(self.raw[offset : span.start])
             pieces.append(instead)
             offset = max(offset, span.end)
-        pieces += [self.raw[offset:head_end], *self._at_end, b"\r\n", self.body]
+        body = self.body if self.body_instead is None else self.body_instead
+        pieces += [self.raw[offset:head_end], *self._at_end, b"\r\n", body]
         return b"".join(pieces)
 
 

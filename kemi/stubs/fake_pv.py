@@ -17,8 +17,11 @@ from kemi.stubs.fake_world import NotConfigured, World
 _NAME = re.compile(
     r"\$(?:(?P<plain>[A-Za-z_]+)(?:\((?P<argument>.*)\))?"
     r"|\((?P<inner>[A-Za-z_]+)(?:\((?P<inner_argument>[^()]*)\))?"
-    r"(?:\[(?P<index>-?\d+)\])?(?:\{(?P<change>[a-z0-9.]+)\})?\))"
+    r"(?:\[(?P<index>-?\d+|\*)\])?(?:\{(?P<change>[a-z0-9.]+)\})?\))"
 )
+
+
+EVERY = 1 << 20  # in place of an index: all of them, with commas
 
 
 class Name(NamedTuple):
@@ -37,7 +40,7 @@ def parse_name(text: str) -> Name | None:
         return None
     if found["plain"]:
         return Name(found["plain"], found["argument"] or "", 0, "")
-    index = int(found["index"] or 0)
+    index = EVERY if found["index"] == "*" else int(found["index"] or 0)
     return Name(found["inner"], found["inner_argument"] or "", index, found["change"] or "")
 
 
@@ -72,6 +75,9 @@ class Variables:
 
     def _named(self, name: Name, text: str) -> Value:
         message = self._world.message
+        if name.name == "hdr" and name.place == EVERY:
+            values = [header.value for header in message.all_named(name.argument.encode())]
+            return b",".join(values) if values else None
         if name.name == "hdr":
             return message.value(name.argument.encode(), name.place)
         if name.name == "hdrc":

@@ -132,6 +132,10 @@ class Tm(Room):
     def t_use_uac_headers(self) -> int:
         return 1
 
+    @effect
+    def t_set_no_e2e_cancel_reason(self, _yes: int) -> int:
+        return 1
+
     def t_is_canceled(self) -> int:
         transaction = self.world.transaction
         return truth(transaction is not None and transaction.is_cancelled)
