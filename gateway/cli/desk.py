@@ -1,4 +1,4 @@
-"""`portgate transfer`: asks the daemon to act on a live call; the work is gateway.desk's."""
+"""`portgate transfer` and `portgate ring`: ask the daemon; the work is gateway.desk's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.cli.common import json_option, print_json, this_home
 from gateway.desk import socket as desk
 from gateway.stack.problems import NotRunning, Problem, StackError
 
-TRANSFER_S = 40.0
+TRANSFER_S, RING_S = 40.0, 200.0
 _SAYS = {
     "done": "done: {digits} has arrived",
     "asked": "PBX {pbx} said yes, and {digits} has not arrived: may it dial that?",
@@ -53,3 +53,36 @@ def transfer(call: str, to: str, deal: str, as_json: bool) -> None:
     else:
         click.echo(_SAYS[answer["result"]].format(**answer))
     sys.exit(0 if answer["result"] == "done" else 1)
+
+
+_RUNG = {
+    "connected": "connected: {extension} talks with the client of {deal}",
+    "agent": "{extension} was not reached: {said}",
+    "client": "{extension} answered; the client of {deal} was not reached: {said}",
+    "dial": "PBX {pbx} cannot be asked to ring anybody: {extension} dials {deal}",
+}
+
+
+@click.command()
+@click.argument("extension")
+@click.option("--deal", required=True, metavar="ID", help="The deal whose client is rung.")
+@click.option("--pbx", default="", metavar="NAME", help="The PBX to ask; else the agent's own.")
+@json_option
+def ring(extension: str, deal: str, pbx: str, as_json: bool) -> None:
+    """Ring an agent, and when they have answered, the client of a deal.
+
+    The agent's PBX places both calls, asked by its manager interface (`pbx set --transfer ami`);
+    both cross the gateway as if somebody had dialled them, an agent's SIM included. The agent sees
+    the deal, the client the city number. Exit status 0 when both have answered.
+
+    \b
+      ./portgate ring 203 --deal 4711
+      ./portgate ring 203 --deal 4711 --pbx office --json
+    """
+    request = {"do": "ring", "extension": extension, "deal": deal, "pbx": pbx}
+    answer = asked(request, RING_S)
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(_RUNG[answer["result"]].format(**answer))
+    sys.exit(0 if answer["result"] == "connected" else 1)

@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": ("gateway.cli.explain:explain", "Show where a call would go, and why."),
     "calls": ("gateway.cli.calls:calls", "The calls that crossed, and why they went so."),
     "transfer": ("gateway.cli.desk:transfer", "Send the client of a live call to an agent."),
+    "ring": ("gateway.cli.desk:ring", "Ring an agent, then the client of a deal."),
     "numbers": ("gateway.cli.numbers:numbers", "The numbers and who answers them."),
     "pbx": ("gateway.cli.pbx:pbx", "The PBXs, and moving numbers between them."),
     "waves": ("gateway.cli.waves:waves", "Moving cities to another PBX, one after the other."),

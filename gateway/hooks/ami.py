@@ -12,7 +12,7 @@ import itertools
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from gateway.hooks.said import HookError, Leg, Place, Said
+from gateway.hooks.said import Caller, HookError, Leg, Place, Said
 
 ANSWER_S = 5.0
 CHANNELS_MOST = 5000
@@ -42,6 +42,21 @@ class Ami:
                 Context=self._place.context,
                 Exten=digits,
                 Priority="1",
+            )
+            return Said(answer.get("Response") == "Success", answer.get("Message", ""))
+
+    async def ring(self, first: str, then: str, caller: Caller, seconds: int) -> Said:
+        """As `Hook.ring` says: taken when the first has answered."""
+        context = self._place.context
+        async with _session(self._place, seconds + ANSWER_S) as session:
+            answer = await session.ask(
+                "Originate",
+                Channel=f"Local/{first}@{context}",
+                Context=context,
+                Exten=then,
+                Priority="1",
+                CallerID=f'"{caller.name}" <{caller.extension}>',
+                Timeout=str(seconds * 1000),
             )
             return Said(answer.get("Response") == "Success", answer.get("Message", ""))
 
@@ -111,11 +126,11 @@ class _Session:
 
 
 @asynccontextmanager
-async def _session(place: Place) -> AsyncIterator[_Session]:
-    """Logged in. Raises HookError."""
+async def _session(place: Place, seconds: float = ANSWER_S) -> AsyncIterator[_Session]:
+    """Logged in, for so long at most. Raises HookError."""
     host, _, port = place.at.rpartition(":")
     try:
-        async with asyncio.timeout(ANSWER_S):
+        async with asyncio.timeout(seconds):
             reader, writer = await asyncio.open_connection(host, int(port))
             try:
                 await reader.readline()  # its greeting
@@ -129,6 +144,6 @@ async def _session(place: Place) -> AsyncIterator[_Session]:
             finally:
                 writer.close()
     except TimeoutError as error:
-        raise HookError(f"{place.at} did not answer in {ANSWER_S:g} s") from error
+        raise HookError(f"{place.at} did not answer in {seconds:g} s") from error
     except (OSError, ValueError) as error:
         raise HookError(f"{place.at} cannot be reached: {error}") from error

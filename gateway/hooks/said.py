@@ -33,6 +33,13 @@ class Leg(NamedTuple):
     client: str = ""
 
 
+class Caller(NamedTuple):
+    """Who is rung first, as their phone and the gateway see it: ``name`` is shown."""
+
+    extension: str
+    name: str
+
+
 class HookError(Exception):
     """The interface cannot be reached, or does not let us in; the text is for people and holds no
     secret.
@@ -42,3 +49,10 @@ class HookError(Exception):
 class Hook(Protocol):
     async def transfer(self, leg: Leg, digits: str) -> Said:
         """Send the client's side to what dialling these digits reaches. Raises HookError."""
+
+
+class Ringing(Protocol):
+    """An interface that can also ring two people, one after the other."""
+
+    async def ring(self, first: str, then: str, caller: Caller, seconds: int) -> Said:
+        """Dial ``first``; when that has answered, dial ``then`` for them as ``caller``."""

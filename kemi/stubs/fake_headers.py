@@ -112,7 +112,6 @@ class Textops(Room):
             self.world.message.remove(header)
         return truth(bool(found))
 
-
     @effect
     def remove_hf_exp(self, pattern: str, spared: str) -> int:
         wanted = re.compile(pattern.encode(), re.IGNORECASE)

@@ -60,3 +60,8 @@ WHERE p.name = $1 ORDER BY n.e164 LIMIT 1;
 SELECT p.name, count(*) AS numbers
 FROM pbxs p JOIN attachment_groups g ON g.pbx_id = p.id JOIN numbers n ON n.group_id = g.id
 WHERE p.state = 'suspended' GROUP BY p.id ORDER BY p.name;
+
+-- name: who_is_rung
+-- Behind which PBX an extension is, and whether its owner has a SIM of ours.
+SELECT p.name AS pbx, e.mobile IS NOT NULL AS has_sim
+FROM extensions e LEFT JOIN pbxs p ON p.id = e.pbx_id WHERE e.extension = $1;
