@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
+import websockets
 
 from tests.sip.people import World
 from tests.sip.real_pbxs.asterisk import Asterisk
@@ -93,3 +94,40 @@ async def test_a_deal_that_the_gateway_refuses_is_told_with_its_words(
         await call.until_over()
     assert (answer["result"], answer["digits"]) == ("refused", "203*9753")
     assert "9753" in answer["said"]
+
+
+@pytest.mark.parametrize("in_application", [False, True])
+async def test_ari_moves_what_an_application_has_and_says_so_of_the_rest(
+    world: World, office: Office, in_application: bool
+) -> None:
+    stack, at = office.stack, office.stack.host(HOSTS["new"])
+    asked = ("--transfer", "ari", "--transfer-at", f"http://{at}:8088")
+    allow(stack, "new", *asked, "--transfer-user", "portgate", secret="manager-of-new")
+    url = f"ws://{at}:8088/ari/events?app=portgate&api_key=portgate:manager-of-new"
+    async with (
+        office.pbx("new") as pbx,
+        websockets.connect(url) as events,
+        office.phone("103", at="new") as operator,
+        office.phone("107", at="new") as colleague,
+        world.carrier("northline") as carrier,
+    ):
+        call = await carrier.calls(NUMBERS["new"], from_=CLIENT)
+        first = await operator.call()
+        assert await call.until_final() == 200
+        assert await both_hear(call, first)
+        if in_application:
+            listed = await pbx.says("core show channels concise")
+            channel = next(one.split("!")[0] for one in listed.splitlines() if "/portgate-" in one)
+            await pbx.says(f"channel redirect {channel} in-ari,s,1")
+            while json.loads(await events.recv())["type"] != "StasisStart":
+                pass
+        answer = await Desk(stack, pbx, "103", "107").asks(CLIENT, "--to", "107")
+        if in_application:
+            assert answer["result"] == "asked"
+            call.voice.ear.forget()
+            assert await both_hear(call, await colleague.call())
+        else:
+            assert answer["result"] == "refused" and "manager interface" in answer["said"]
+            assert colleague.legs == {}
+            assert await both_hear(call, first)
+        await call.bye()
