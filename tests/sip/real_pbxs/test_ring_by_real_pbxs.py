@@ -91,17 +91,36 @@ async def test_the_agent_and_then_the_client_ring_and_both_hear(
         await other.until_over()
 
 
-@pytest.mark.parametrize("agent", AGENTS)
-async def test_a_busy_agent_is_told_and_the_client_is_not_rung(
-    world: World, office: Office, stack_with_deals: Stack, agent: str
+@pytest.mark.parametrize(
+    ("agent", "how", "said"),
+    [("203", "busy", "busy"), ("203", "decline", "declined"), ("102", "busy", "")],
+)
+async def test_an_agent_who_does_not_answer_is_told_and_the_client_is_not_rung(
+    world: World, office: Office, stack_with_deals: Stack, agent: str, how: str, said: str
 ) -> None:
-    phone = phone_of(stack_with_deals, agent, "busy")
+    phone = phone_of(stack_with_deals, agent, how)
     async with office.pbx("old"), phone, world.phone_network("northline") as client:
         answer = await rings(stack_with_deals, agent, "--deal", AGENTS[agent])
         assert client.legs == {}
     assert answer["result"] == "agent"
-    if agent == "203":
-        assert answer["said"] == "busy"
+    assert answer["said"] == said or not said
+
+
+async def test_a_pbx_that_does_not_let_us_in_is_told_without_the_password(
+    office: Office, stack_with_deals: Stack
+) -> None:
+    secret = stack_with_deals.home.pbx_secrets / "old"
+    kept = secret.read_text()
+    secret.write_text("not-this-one\n")
+    try:
+        async with office.pbx("old"):
+            words = ("ring", "203", "--deal", AGENTS["203"])
+            done = await asyncio.to_thread(stack_with_deals.command, *words)
+    finally:
+        secret.write_text(kept)
+    assert done.returncode == 1
+    assert "does not let 'portgate' in" in done.stderr
+    assert "not-this-one" not in done.stdout + done.stderr
 
 
 async def test_the_call_goes_on_when_the_daemon_is_killed(
