@@ -96,7 +96,8 @@ async def test_what_is_damaged_while_it_is_followed_is_built_anew(host: Host, da
         else:
             name = "numbers.map" if damage == "the map is gone" else "directory.json"
             (host.folder / name).unlink()
-        await until(lambda: usable(host) and host.view().build != build)
+        map_file = host.folder / "numbers.map"  # gone for a moment, by our own doing
+        await until(lambda: map_file.exists() and usable(host) and host.view().build != build)
         assert host.pbx_of(NUMBER) == "old"
 
 
