@@ -9,6 +9,7 @@ from kemi import ksr_accounts as accounts
 from kemi import ksr_effects as do
 from kemi import ksr_mask as mask
 from kemi import ksr_message as message
+from kemi.belonging import leads_to_neighbour, of_no_call
 from kemi.mask import inside
 from kemi.media import flags
 from kemi.nat import is_behind_nat
@@ -39,26 +40,18 @@ def handle(worker: Worker, method: str, stranger: str = "") -> None:
             do.is_retransmission()
         return
     if sealed is None:
-        _of_no_call(method)
+        of_no_call(method)
         return
     # The direction, by the caller's tag; where neither tag is the caller's it is another dialog.
     from_caller = tag_crc(tag) == sealed.tag_crc
     if not from_caller and tag_crc(message.to_tag()) != sealed.tag_crc:
-        _of_no_call(method)
+        of_no_call(method)
     elif method == "ACK":
         _acknowledge(worker, sealed, from_caller)
     elif method not in METHODS:
         do.answer_method_not_allowed()
     elif do.well_formed_inside() and not do.is_retransmission():
         _request(worker, method, sealed, from_caller, tag)
-
-
-def _of_no_call(method: str) -> None:
-    if method == "ACK":
-        # the ACK to a negative final answer ends in tm; any other is of no call of ours
-        do.is_retransmission()
-    else:
-        do.answer(481, "Call/Transaction Does Not Exist")
 
 
 def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
@@ -70,7 +63,7 @@ def _acknowledge(worker: Worker, sealed: Sealed, from_caller: bool) -> None:
     do.use_real_contact()
     if sealed.pace is not None:
         asked.acknowledge(sealed.pace, sealed.call, from_caller)
-    if not _leads_to_neighbour(worker, sealed):
+    if not leads_to_neighbour(worker, sealed.call, sealed.guests):
         return
     if worker.config.media and message.has_sdp() and not do.media_answer(sealed.call):
         # Without its ACK the call would be hung up; without the relay it may be heard.
@@ -83,7 +76,7 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
     negotiating = worker.config.media and method in NEGOTIATING
     do.follow_reply_path()
     do.use_real_contact()
-    if not _leads_to_neighbour(worker, sealed):
+    if not leads_to_neighbour(worker, sealed.call, sealed.guests):
         do.answer(403, "Forbidden")
         return
     pace = sealed.pace
@@ -113,20 +106,6 @@ def _request(worker: Worker, method: str, sealed: Sealed, from_caller: bool, tag
         do.watch_request()
     if not do.relay():
         do.answer(503, "Service Unavailable")
-
-
-def _leads_to_neighbour(worker: Worker, sealed: Sealed) -> bool:
-    """Whether the request goes on to somebody we know: Request-URI, Route and alias are its
-    sender's word, and must not make a messenger to anywhere of us.
-    """
-    hop = message.next_hop()
-    if worker.knows(hop) or (sealed.guests and hop in sealed.guests.split(",")):
-        return True
-    do.log_warning(
-        f"call {sealed.call}: a request inside it leads to {hop or 'nobody'}, which is no "
-        "neighbour's; if it is one, add it to the sources of its carrier or PBX"
-    )
-    return False
 
 
 def _hang_up(worker: Worker, sealed: Sealed, from_caller: bool, tag: str) -> None:

@@ -13,7 +13,7 @@ from kemi.facts import Facts
 from kemi.ksr_mask import keep_cancels_words
 from kemi.limits import RETRY_AFTER_S
 from kemi.mask import invite as hiding
-from kemi.mask.policy import DEALS, is_masked
+from kemi.mask.policy import is_masked
 from kemi.media import flags
 from kemi.nat import is_behind_nat
 from kemi.plan import Plan, to_carrier, to_pbx, uris
@@ -98,9 +98,7 @@ def handle(worker: Worker, peer: Peer, facts: Facts, guest: str = "") -> None:
     guarded = plans and worker.config.media and not (offered or plans[0].emergency)
     if guarded and message.hides_sdp():
         verdict, plans = Reject(415, "its audio would pass the relay by", verdict.trace), ()
-    if plans and (
-        worker.config.masking != DEALS or isinstance(verdict, ToSim) or verdict.masked  # type: ignore[union-attr]
-    ):
+    if plans:
         verdict, plans = _masked(worker, verdict, plans, facts)
     if not plans:
         _record(worker, ident, call, verdict, facts, events.NOWHERE)

@@ -55,18 +55,6 @@ def token() -> str:
     return "".join(parts)
 
 
-def from_tag() -> str:
-    return str(KSR.pv.gete("$ft"))
-
-
-def from_uri() -> str:
-    return KSR.kx.get_furi() or ""
-
-
-def to_uri() -> str:
-    return KSR.kx.get_turi() or ""
-
-
 def request_user() -> str:
     return KSR.kx.gete_ruser()
 

@@ -4,6 +4,7 @@ for the side that asked. It records nothing.
 
 from __future__ import annotations
 
+from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
 from kemi import ksr_mask as mask
 from kemi import ksr_message as message
@@ -25,7 +26,7 @@ def to_invite(worker: Worker, ident: str, routes: list[str]) -> bool:
     counted, guests, media, pace = invite.of_kept(mask.remembered_way())
     far_socket = worker.ours.socket_to(message.received_on(), message.source().proto)
     offered = do.is_flagged(do.FLAG_OFFERED)
-    far_from, far_to = message.readable(mask.from_uri), message.readable(mask.to_uri)
+    far_from, far_to = message.readable(branches.from_uri), message.readable(branches.to_uri)
     way = Way(
         *(ident, seed, True, "", called_tag, far_to, far_from),
         routes=tuple([lines.bare(route) for route in reversed(routes)]),

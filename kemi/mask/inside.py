@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from kemi import asked, events
 from kemi import ksr_answers as challenge
+from kemi import ksr_branches as branches
 from kemi import ksr_effects as do
 from kemi import ksr_mask as mask
 from kemi import ksr_message as message
+from kemi.belonging import leads_to_neighbour, of_no_call
 from kemi.credentials import answer
 from kemi.mask import answers, invite, lines, reading, sdp
 from kemi.mask.bodies import SDP, Body
@@ -26,7 +28,6 @@ from kemi.mask.token import (
     seal_target,
 )
 from kemi.media import flags
-from kemi.plan import host_of
 from kemi.worker import Worker
 
 METHODS = frozenset({"INVITE", "BYE", "PRACK", "UPDATE", "INFO"})
@@ -63,7 +64,7 @@ def handle(worker: Worker, method: str, stranger: str = "") -> None:
         return
     target = _target(worker, way) if way is not None else None
     if way is None or target is None:
-        _of_no_call(method)
+        of_no_call(method)
     elif method == "ACK":
         _acknowledge(worker, way, target)
     elif method == "OPTIONS":
@@ -72,13 +73,6 @@ def handle(worker: Worker, method: str, stranger: str = "") -> None:
         do.answer_method_not_allowed()
     elif do.well_formed_inside() and not do.is_retransmission():
         _request(worker, method, way, target)
-
-
-def _of_no_call(method: str) -> None:
-    if method == "ACK":
-        do.is_retransmission()
-    else:
-        do.answer(481, "Call/Transaction Does Not Exist")
 
 
 def _target(worker: Worker, way: Way) -> Target | None:
@@ -93,13 +87,13 @@ def _sides(way: Way) -> tuple[str, str]:
     """The sender and the other side, as the media relay knows them."""
     if way.to_called:
         return invite.CALLER, near_tag(way.seed, way.tag)
-    return near_tag(way.seed, mask.from_tag()), invite.CALLER
+    return near_tag(way.seed, branches.from_tag()), invite.CALLER
 
 
 def _acknowledge(worker: Worker, way: Way, target: Target) -> None:
     """The ACK to a 2xx: it has no answer, and may answer a delayed offer (RFC 3264)."""
     _aim(way, target)
-    if not _leads_to_neighbour(worker, way):
+    if not leads_to_neighbour(worker, way.call, way.guests):
         return
     cseq, pace = message.cseq(), way.pace
     if pace is not None and pace.concerns(way.to_called):
@@ -129,7 +123,7 @@ def _request(worker: Worker, method: str, way: Way, target: Target) -> None:
         _refuse(method, 415)
         return
     _aim(way, target)
-    if not _leads_to_neighbour(worker, way):
+    if not leads_to_neighbour(worker, way.call, way.guests):
         _refuse(method, 403)
         return
     if method == "INVITE" and reading.foreign_requirement():
@@ -205,7 +199,7 @@ def _lines(worker: Worker, method: str, way: Way, cseq: int) -> str:
     if way.to_called:
         ours, call_id = far_tag(way.seed), far_call_id(way.seed)
     else:
-        ours, call_id = near_tag(way.seed, mask.from_tag()), way.call_id
+        ours, call_id = near_tag(way.seed, branches.from_tag()), way.call_id
     said = lines.routes(way.routes) + lines.dialog(
         f"<{way.own_uri}>;tag={ours}", f"<{way.uri}>;tag={way.tag}", call_id, f"{cseq} {method}"
     )
@@ -238,24 +232,9 @@ def _aim(way: Way, target: Target) -> None:
     mask.aim(target.uri, next_hop, way.socket)
 
 
-def _leads_to_neighbour(worker: Worker, way: Way) -> bool:
-    """Whether it goes on to somebody we know; a Contact is its owner's word."""
-    uri, next_hop = message.where_to()
-    hop = host_of(next_hop or uri)
-    known = "maddr=" not in (next_hop or uri).lower() and (
-        worker.knows(hop) or (way.guests and hop in way.guests.split(","))
-    )
-    if not known:
-        do.log_warning(
-            f"call {way.call}: a request inside it leads to {hop or 'nobody'}, which is no "
-            "neighbour's; if it is one, add it to the sources of its carrier or PBX"
-        )
-    return bool(known)
-
-
 def _hang_up(worker: Worker, way: Way) -> None:
     """See kemi/in_dialog.py; the called side's own tag tells which of several dialogs is over."""
-    side, called_tag = ("a", way.tag) if way.to_called else ("b", mask.from_tag())
+    side, called_tag = ("a", way.tag) if way.to_called else ("b", branches.from_tag())
     events.end(worker.journal, way.call, side=side, how="bye", status=200, called_tag=called_tag)
     if way.counted:
         worker.limits.hung_up(way.call, called_tag)
