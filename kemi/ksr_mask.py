@@ -169,8 +169,10 @@ def _put(lines: str, kind: str, text: str) -> bool:
         lines += f"Content-Type: {kind}\r\n"  # else set_body writes it
     if KSR.hdr.append_after(lines, "Via") <= 0:
         return False
-    if text:
-        return KSR.textops.set_body(text, kind) > 0
+    if text and KSR.textops.set_body(text, kind) <= 0:
+        return False
+    # set_body takes the place of as many bytes as Content-Length tells; what else there is, even
+    # behind the end of an answer, goes here.
     return KSR.kx.get_bodylen() <= 0 or KSR.textopsx.remove_body() > 0
 
 

@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 from kemi.ng import Ng, NgError, Value
 
+# RTCP names its sender (RFC 3550, section 6.5): what a side sends ends at the relay, which makes
+# its own for the other one.
+_FLAGS = ("trust-address", "generate-RTCP")
 _REPLACED = ("origin", "session-connection", "SDP-version")
 
 
@@ -25,7 +28,7 @@ class MediaRelay:
         """
         words = asked.split()
         flags = [word for word in words if "=" not in word and not word.startswith("codec-")]
-        more: dict[str, Value] = {"flags": ["trust-address", *flags]}
+        more: dict[str, Value] = {"flags": [*_FLAGS, *flags]}
         if codecs := _codecs(words):
             more["codec"] = codecs
         if ways := [word.partition("=")[2] for word in words if word.startswith("direction=")]:
@@ -34,7 +37,7 @@ class MediaRelay:
 
     def answer(self, call: str, from_tag: str, to_tag: str, sdp: str) -> str | None:
         """The answer to the offer of ``from_tag``."""
-        return self._ask("answer", call, from_tag, to_tag, sdp, {"flags": ["trust-address"]})
+        return self._ask("answer", call, from_tag, to_tag, sdp, {"flags": _FLAGS})
 
     def _ask(
         self,

@@ -34,5 +34,6 @@ class Textopsx(Room):
 
     @effect
     def remove_body(self) -> int:
-        self.world.message.body_instead = b""
+        if self.world.message.body_instead is None:  # what was put there by set_body stays
+            self.world.message.body_instead = b""
         return 1
